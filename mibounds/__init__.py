@@ -1,0 +1,1 @@
+"""Mutual-information bounds, contrastive encoders, and studies that end in a verdict."""

@@ -1,0 +1,44 @@
+"""Every error a user can cause, by name. Each message says what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MiboundsError(Exception):
+    """Base of all errors raised on purpose; the command line prints it on one line and exits with 2."""
+
+
+class ShapeError(MiboundsError, ValueError):
+    """An array has the wrong shape, or two arrays do not fit each other."""
+
+
+class DataError(MiboundsError, ValueError):
+    """The user's data cannot be used as it is: unreadable, not finite, constant, too short."""
+
+
+class ParameterError(MiboundsError, ValueError):
+    """A parameter lies outside its domain."""
+
+
+class UnknownNameError(MiboundsError, LookupError):
+    """No study, bound, distribution, column ... has this name; the nearest known one is suggested."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        known = sorted(known)
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}; {advice}")
+
+
+class DivergedError(MiboundsError, ArithmeticError):
+    """A training reached values that are not finite, and no earlier state of it can be reported."""
+
+
+class StudyError(MiboundsError):
+    """A study file contradicts itself, or its results contradict it."""
+
+
+class StoreError(MiboundsError, OSError):
+    """Results cannot be written or read back: no permission, no space, or a corrupted file."""

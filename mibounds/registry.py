@@ -1,0 +1,51 @@
+"""Methods found by their files: a package's modules are its methods, a module's one class is the method.
+
+A folder named on the environment variable MIBOUNDS_PATH (several are joined as in PATH) may hold `bounds/`,
+`distributions/`, `critics/`, `estimators/` and `studies/` of the user's own; each file there counts as if it lay here.
+Listing names imports no method, hence no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from mibounds.errors import StudyError, UnknownNameError
+
+NOT_METHODS = ("base",)
+
+
+def user_folders(name: str) -> list[str]:
+    """The existing folders called `name` under the entries of MIBOUNDS_PATH."""
+    entries = os.environ.get("MIBOUNDS_PATH", "").split(os.pathsep)
+    return [str(Path(entry, name)) for entry in entries if entry and Path(entry, name).is_dir()]
+
+
+def names(package: str) -> list[str]:
+    """File names, without suffix, of the methods in `package`, sorted."""
+    path = importlib.import_module(package).__path__
+    found = {module.name for module in pkgutil.iter_modules(path)}
+    return sorted(name for name in found if name not in NOT_METHODS and not name.startswith("_"))
+
+
+def load(package: str, kind: str, name: str, base: type) -> type[Any]:
+    """The one subclass of `base` that the file `name` of `package` defines."""
+    known = names(package)
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    module = importlib.import_module(f"{package}.{name}")
+    defined = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")
+    ]
+    if len(defined) != 1:
+        raise StudyError(
+            f"{module.__file__} must define exactly one public {base.__name__}; "
+            f"it defines {len(defined)}: {[cls.__name__ for cls in defined]}"
+        )
+    return defined[0]

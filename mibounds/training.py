@@ -1,0 +1,238 @@
+"""The one loop for critics: R independent runs train together as one stack of tensors.
+
+Runs of a stack may differ in data, seed, bound and learning rate. They never meet: every operation acts along the
+leading dimension, so a run gives the same numbers alone as among others, and one that diverges harms no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mibounds.bounds import Bound
+from mibounds.critics.base import Baseline, Critic
+from mibounds.distributions import Distribution
+from mibounds.errors import ParameterError, ShapeError
+from mibounds.seeding import generator, seed_of
+
+Batch = tuple[Tensor, Tensor]
+
+# Steps drawn from the generator at once. A constant, since the stream of numbers depends on it.
+STEPS_A_DRAW = 32
+
+
+def fresh_batches(
+    laws: Sequence[Distribution], seeds: Sequence[int], batch_size: int, device: str | torch.device = "cpu"
+) -> Iterator[Batch]:
+    """Endless batches `R x batch_size x dim` of new samples; run r sees `laws[r]` through `seeds[r]`.
+
+    Runs with the same law and seed share one draw: a paired comparison costs its data once.
+    """
+    keys = list(zip(laws, seeds, strict=True))
+    sources = {key: generator(key[1], device) for key in dict.fromkeys(keys)}
+    order = torch.tensor([list(sources).index(key) for key in keys], device=device)
+    while True:
+        drawn = [law.sample(STEPS_A_DRAW * batch_size, source) for (law, _), source in sources.items()]
+        x, y = (torch.stack(side).unflatten(1, (STEPS_A_DRAW, batch_size)) for side in zip(*drawn, strict=True))
+        for step in range(STEPS_A_DRAW):
+            yield x[order, step], y[order, step]
+
+
+def shuffled_batches(x: Tensor, y: Tensor, seeds: Sequence[int], batch_size: int) -> Iterator[Batch]:
+    """Endless batches of a finite sample `R x n x dim`, reshuffled each epoch; ragged remainders are left out.
+
+    Run r shuffles by `seeds[r]`. A batch holds distinct rows, so no negative is the positive drawn twice.
+    """
+    n = x.shape[1]
+    if batch_size > n:
+        raise ParameterError(f"batch_size must be at most the {n} samples; got {batch_size}")
+    sources = [generator(seed) for seed in seeds]
+    runs = torch.arange(len(sources), device=x.device).unsqueeze(1)
+    while True:
+        orders = torch.stack([torch.randperm(n, generator=source) for source in sources]).to(x.device)
+        for start in range(0, n - batch_size + 1, batch_size):
+            rows = orders[:, start : start + batch_size]
+            yield x[runs, rows], y[runs, rows]
+
+
+@dataclass
+class _Group:
+    """The runs of a stack that train on one bound, with what that bound keeps between steps."""
+
+    bound: Bound
+    runs: Tensor
+    baseline: Baseline | None
+    readers: tuple[Bound, ...]
+    state: Tensor | None = None
+
+    def inputs(self, scores: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        scores = scores[self.runs]
+        if self.baseline is None:
+            return (scores,)
+        return scores, self.baseline(x[self.runs], y[self.runs])
+
+
+class Trainer(nn.Module):
+    """Trains a stack of critics, each on its bound, and evaluates it.
+
+    Args:
+        critic: R critics in one stack.
+        bounds: one a run, or one for all.
+        seeds: one a run, for the log-baselines that some bounds train beside the critic.
+        learning_rate: of Adam; one a run, or one for all.
+        hidden: widths of the log-baselines' hidden layers.
+
+    Raises: ShapeError if there are not R bounds, seeds or learning rates; ParameterError for a learning rate <= 0.
+    """
+
+    def __init__(
+        self,
+        critic: Critic,
+        bounds: Bound | Sequence[Bound],
+        seeds: Sequence[int],
+        *,
+        learning_rate: float | Sequence[float] = 5e-4,
+        hidden: Sequence[int] = (256, 256),
+    ):
+        super().__init__()
+        n_runs = critic.n_runs
+        bounds = [bounds] * n_runs if isinstance(bounds, Bound) else list(bounds)
+        rates = [learning_rate] * n_runs if isinstance(learning_rate, int | float) else list(learning_rate)
+        if not len(bounds) == len(seeds) == len(rates) == n_runs:
+            raise ShapeError(
+                f"expected {n_runs} bounds, seeds and learning rates, one a run; "
+                f"got {len(bounds)}, {len(seeds)} and {len(rates)}"
+            )
+        if not min(rates) > 0:
+            raise ParameterError(f"learning_rate must be greater than 0; got {min(rates)}")
+        self.critic = critic
+        self.n_runs = n_runs
+        self.status: list[str] = ["ok"] * n_runs
+        self.steps_done = 0
+        device = next((p.device for p in critic.parameters()), torch.device("cpu"))
+        self._groups = [
+            self._group(bound, [r for r in range(n_runs) if bounds[r] == bound], seeds, hidden, device)
+            for bound in dict.fromkeys(bounds)
+        ]
+        self.baselines = nn.ModuleList(group.baseline for group in self._groups if group.baseline)
+        self._pace = self._slow_down(rates)
+        trained = list(self.parameters())
+        self.optimizer = torch.optim.Adam(trained, lr=max(rates), fused=True) if trained else None
+
+    def _group(
+        self, bound: Bound, runs: list[int], seeds: Sequence[int], hidden: Sequence[int], device: torch.device
+    ) -> _Group:
+        baseline = None
+        if bound.baseline is not None:
+            own = [seed_of("log_baseline", seeds[r]) for r in runs]
+            baseline = Baseline(bound.baseline, self.critic.dim_x, self.critic.dim_y, own, hidden).to(device)
+        return _Group(bound, torch.tensor(runs, device=device), baseline)
+
+    def _slow_down(self, rates: Sequence[float]) -> list[tuple[nn.Parameter, Tensor]]:
+        """For each parameter, the share of the fastest run's step that each run does not take."""
+        if len(set(rates)) == 1:
+            return []
+        held = 1 - torch.tensor(rates) / max(rates)
+        owners = [(self.critic, torch.arange(self.n_runs))]
+        owners += [(group.baseline, group.runs.cpu()) for group in self._groups if group.baseline]
+        return [
+            (p, held[runs].to(p).view(-1, *[1] * (p.ndim - 1)))
+            for module, runs in owners
+            for p in module.parameters()
+        ]
+
+    def fit(self, batches: Iterator[Batch], steps: int) -> Tensor:
+        """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x R` nats.
+
+        On batches of new samples those values are held out. A run whose values or weights stop being finite gets a
+        status that says at which step; the others go on.
+        """
+        if self.optimizer is None:
+            raise ParameterError(f"the critic {type(self.critic).__name__} has nothing to train")
+        values = torch.stack([self._train_step(*next(batches)) for _ in range(steps)])
+        self._note_divergence(values)
+        self.steps_done += steps
+        return values
+
+    def _train_step(self, x: Tensor, y: Tensor) -> Tensor:
+        assert self.optimizer is not None
+        scores = self.critic(x, y)
+        values = scores.new_empty(self.n_runs)
+        total = scores.new_zeros(())
+        for group in self._groups:
+            inputs = group.inputs(scores, x, y)
+            objective, group.state = group.bound.step(group.state, *inputs)
+            total = total - objective.sum()
+            values[group.runs] = group.bound(*(i.detach() for i in inputs))
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        before = [p.detach().clone() for p, _ in self._pace]
+        self.optimizer.step()
+        with torch.no_grad():
+            for (p, held), old in zip(self._pace, before, strict=True):
+                p.lerp_(old, held)
+        return values
+
+    @torch.no_grad()
+    def evaluate(self, batches: Iterable[Batch], n_batches: int) -> Tensor:
+        """The bounds' values on the next `n_batches` batches, `n_batches x R` nats; nothing is trained."""
+        source = iter(batches)
+        return torch.stack([self.values(*next(source)) for _ in range(n_batches)])
+
+    @torch.no_grad()
+    def values(self, x: Tensor, y: Tensor) -> Tensor:
+        """The bounds' values on one batch, `R` nats."""
+        scores = self.critic(x, y)
+        values = scores.new_empty(self.n_runs)
+        for group in self._groups:
+            values[group.runs] = group.bound(*group.inputs(scores, x, y))
+        return values
+
+    def _note_divergence(self, values: Tensor) -> None:
+        for r in range(self.n_runs):
+            bad = (~values[:, r].isfinite()).nonzero()
+            if len(bad) and self.status[r] == "ok":
+                self.status[r] = f"diverged at step {self.steps_done + int(bad[0])}"
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What a resumed run needs beside the weights: the optimiser's moments and the bounds' own memory."""
+        return {
+            "optimizer": self.optimizer.state_dict() if self.optimizer else None,
+            "bounds": [group.state for group in self._groups],
+            "status": list(self.status),
+            "steps_done": self.steps_done,
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        if self.optimizer:
+            self.optimizer.load_state_dict(state["optimizer"])
+        for group, kept in zip(self._groups, state["bounds"], strict=True):
+            group.state = kept
+        self.status, self.steps_done = list(state["status"]), state["steps_done"]
+
+
+class BestWeights:
+    """A copy of each run's weights at its best selection value so far; never a reference to weights that train on."""
+
+    def __init__(self, trainer: Trainer):
+        self.trainer = trainer
+        self.best = torch.full((trainer.n_runs,), -torch.inf)
+        self._kept = {name: p.detach().clone() for name, p in trainer.critic.named_parameters()}
+
+    def update(self, values: Tensor) -> Tensor:
+        """Keeps the weights of those runs whose `values` (`R`) beat their best. Returns which did."""
+        better = values.cpu() > self.best
+        self.best = torch.where(better, values.cpu(), self.best)
+        for name, p in self.trainer.critic.named_parameters():
+            self._kept[name][better] = p.detach()[better]
+        return better
+
+    def restore(self) -> None:
+        """Puts the kept weights back into the critic."""
+        with torch.no_grad():
+            for name, p in self.trainer.critic.named_parameters():
+                p.copy_(self._kept[name])
