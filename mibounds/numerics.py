@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid, one_hot
 
 from mibounds.errors import ShapeError
 
@@ -61,3 +62,46 @@ def off_diagonal_mean(values: Tensor) -> Tensor:
     """Mean over the n (n - 1) negative pairs."""
     n = values.shape[-1]
     return negatives_only(values, 0.0).sum(dim=(-2, -1)) / (n * (n - 1))
+
+
+def leave_one_out_log_mean_exp(scores: Tensor) -> Tensor:
+    """Entry [i, k] is ln of the mean of e^scores[i, j] over j != k: `... x n x n` -> `... x n x n`.
+
+    Subtracting e^score from its row's sum is safe for all but the row's largest score, since the largest stays in
+    the sum; for that one the sum is taken again without it.
+    """
+    n = require_scores(scores).shape[-1]
+    largest = one_hot(scores.argmax(-1), n).bool()
+    log_sum = torch.logsumexp(scores, dim=-1, keepdim=True)
+    log_sum_without_largest = torch.logsumexp(scores.masked_fill(largest, -math.inf), dim=-1, keepdim=True)
+    # The fill keeps log1p and its gradient finite at the entries that torch.where discards.
+    log_share = (scores - log_sum).masked_fill(largest, -1.0)
+    others = log_sum + torch.log1p(-log_share.exp())
+    return torch.where(largest, log_sum_without_largest, others) - math.log(n - 1)
+
+
+def log_mix(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
+    """ln(weight a + (1 - weight) b) for 0 <= weight <= 1, elementwise; exact at both ends."""
+    log_weights = log_a.new_tensor([weight, 1 - weight]).log()
+    return torch.logaddexp(log_a + log_weights[0], log_b + log_weights[1])
+
+
+def log_softplus(values: Tensor) -> Tensor:
+    """ln ln(1 + e^values): values itself far below zero, where softplus would underflow, ln(values) far above."""
+    limit = -40.0  # softplus(x) = e^x to the last bit of float64 below it
+    softplus = -logsigmoid(-values.clamp(min=limit))
+    return torch.where(values < limit, values, softplus.log())
+
+
+def require_baseline(scores: Tensor, log_baseline: tuple[Tensor, ...]) -> Tensor:
+    """The one log-baseline, `... x n`, of a bound that needs it, else ShapeError."""
+    expected = tuple(require_scores(scores).shape[:-1])
+    if len(log_baseline) != 1 or log_baseline[0].shape != expected:
+        got = [tuple(baseline.shape) for baseline in log_baseline] or "none"
+        raise ShapeError(f"this bound takes one log_baseline of shape {expected} beside the scores; got {got}")
+    return log_baseline[0]
+
+
+def product_of_marginals(joint: Tensor) -> Tensor:
+    """p(x) p(y) of a finite law: `a x b` -> `a x b`."""
+    return joint.sum(1, keepdim=True) * joint.sum(0)

@@ -8,6 +8,7 @@ Listing names imports no method, hence no torch.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import pkgutil
 from pathlib import Path
@@ -26,8 +27,9 @@ def user_folders(name: str) -> list[str]:
 
 def names(package: str) -> list[str]:
     """File names, without suffix, of the methods in `package`, sorted."""
-    path = importlib.import_module(package).__path__
-    found = {module.name for module in pkgutil.iter_modules(path)}
+    spec = importlib.util.find_spec(package)  # finds the package without running it
+    path = [*(spec.submodule_search_locations or []), *user_folders(package.rpartition(".")[2])] if spec else []
+    found = {module.name for module in pkgutil.iter_modules(path) if not module.ispkg}
     return sorted(name for name in found if name not in NOT_METHODS and not name.startswith("_"))
 
 

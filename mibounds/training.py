@@ -6,6 +6,7 @@ leading dimension, so a run gives the same numbers alone as among others, and on
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,31 +61,49 @@ def shuffled_batches(x: Tensor, y: Tensor, seeds: Sequence[int], batch_size: int
 
 
 @dataclass
+class _Reading:
+    """One bound read from some runs of a group: `rows` of the group, into `columns` of the values."""
+
+    bound: Bound
+    rows: Tensor
+    columns: Tensor
+
+
+@dataclass
 class _Group:
     """The runs of a stack that train on one bound, with what that bound keeps between steps."""
 
     bound: Bound
     runs: Tensor
     baseline: Baseline | None
-    readers: tuple[Bound, ...]
+    readings: list[_Reading]
     state: Tensor | None = None
 
     def inputs(self, scores: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        scores = scores[self.runs]
+        """What the bound is called with: scores, and its log-baseline if it has one."""
         if self.baseline is None:
-            return (scores,)
-        return scores, self.baseline(x[self.runs], y[self.runs])
+            return (scores[self.runs],)
+        return scores[self.runs], self.baseline(x[self.runs], y[self.runs])
+
+    def read(self, inputs: tuple[Tensor, ...], values: Tensor) -> None:
+        """Writes the bounds' values on `inputs` into their columns of `values`."""
+        for reading in self.readings:
+            values[reading.columns] = reading.bound(*(i.detach()[reading.rows] for i in inputs))
 
 
 class Trainer(nn.Module):
-    """Trains a stack of critics, each on its bound, and evaluates it.
+    """Trains a stack of critics, each on its bound, and reads bounds from it.
 
     Args:
         critic: R critics in one stack.
-        bounds: one a run, or one for all.
+        bounds: what each run is trained on; one a run, or one for all.
         seeds: one a run, for the log-baselines that some bounds train beside the critic.
+        readings: pairs (run, bound), the C columns of all values; a run may be read by several bounds. By default
+            each run is read by the bound it trains, so that C = R.
         learning_rate: of Adam; one a run, or one for all.
         hidden: widths of the log-baselines' hidden layers.
+
+    Attributes: `status`, one a run, "ok" or "diverged at step ...".
 
     Raises: ShapeError if there are not R bounds, seeds or learning rates; ParameterError for a learning rate <= 0.
     """
@@ -95,6 +114,7 @@ class Trainer(nn.Module):
         bounds: Bound | Sequence[Bound],
         seeds: Sequence[int],
         *,
+        readings: Sequence[tuple[int, Bound]] | None = None,
         learning_rate: float | Sequence[float] = 5e-4,
         hidden: Sequence[int] = (256, 256),
     ):
@@ -111,7 +131,8 @@ class Trainer(nn.Module):
             raise ParameterError(f"learning_rate must be greater than 0; got {min(rates)}")
         self.critic = critic
         self.n_runs = n_runs
-        self.status: list[str] = ["ok"] * n_runs
+        self.readings = list(enumerate(bounds)) if readings is None else list(readings)
+        self.status = ["ok"] * n_runs
         self.steps_done = 0
         device = next((p.device for p in critic.parameters()), torch.device("cpu"))
         self._groups = [
@@ -119,7 +140,7 @@ class Trainer(nn.Module):
             for bound in dict.fromkeys(bounds)
         ]
         self.baselines = nn.ModuleList(group.baseline for group in self._groups if group.baseline)
-        self._pace = self._slow_down(rates)
+        self._held = self._held_back(rates)
         trained = list(self.parameters())
         self.optimizer = torch.optim.Adam(trained, lr=max(rates), fused=True) if trained else None
 
@@ -130,9 +151,18 @@ class Trainer(nn.Module):
         if bound.baseline is not None:
             own = [seed_of("log_baseline", seeds[r]) for r in runs]
             baseline = Baseline(bound.baseline, self.critic.dim_x, self.critic.dim_y, own, hidden).to(device)
-        return _Group(bound, torch.tensor(runs, device=device), baseline)
+        columns = [(c, r, reader) for c, (r, reader) in enumerate(self.readings) if r in runs]
+        readings = [
+            _Reading(
+                reader,
+                torch.tensor([runs.index(r) for _, r, b in columns if b == reader], device=device),
+                torch.tensor([c for c, _, b in columns if b == reader], device=device),
+            )
+            for reader in dict.fromkeys(b for _, _, b in columns)
+        ]
+        return _Group(bound, torch.tensor(runs, device=device), baseline, readings)
 
-    def _slow_down(self, rates: Sequence[float]) -> list[tuple[nn.Parameter, Tensor]]:
+    def _held_back(self, rates: Sequence[float]) -> list[tuple[nn.Parameter, Tensor]]:
         """For each parameter, the share of the fastest run's step that each run does not take."""
         if len(set(rates)) == 1:
             return []
@@ -146,10 +176,10 @@ class Trainer(nn.Module):
         ]
 
     def fit(self, batches: Iterator[Batch], steps: int) -> Tensor:
-        """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x R` nats.
+        """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x C` nats.
 
-        On batches of new samples those values are held out. A run whose values or weights stop being finite gets a
-        status that says at which step; the others go on.
+        On batches of new samples those values are held out. A run whose values stop being finite gets a status that
+        says at which step; the others go on.
         """
         if self.optimizer is None:
             raise ParameterError(f"the critic {type(self.critic).__name__} has nothing to train")
@@ -161,42 +191,40 @@ class Trainer(nn.Module):
     def _train_step(self, x: Tensor, y: Tensor) -> Tensor:
         assert self.optimizer is not None
         scores = self.critic(x, y)
-        values = scores.new_empty(self.n_runs)
-        total = scores.new_zeros(())
+        values = scores.new_empty(len(self.readings))
+        loss = scores.new_zeros(())
         for group in self._groups:
             inputs = group.inputs(scores, x, y)
             objective, group.state = group.bound.step(group.state, *inputs)
-            total = total - objective.sum()
-            values[group.runs] = group.bound(*(i.detach() for i in inputs))
+            loss = loss - objective.sum()
+            group.read(inputs, values)
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        before = [p.detach().clone() for p, _ in self._pace]
+        loss.backward()
+        before = [p.detach().clone() for p, _ in self._held]
         self.optimizer.step()
         with torch.no_grad():
-            for (p, held), old in zip(self._pace, before, strict=True):
+            for (p, held), old in zip(self._held, before, strict=True):
                 p.lerp_(old, held)
         return values
 
-    @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch], n_batches: int) -> Tensor:
-        """The bounds' values on the next `n_batches` batches, `n_batches x R` nats; nothing is trained."""
-        source = iter(batches)
-        return torch.stack([self.values(*next(source)) for _ in range(n_batches)])
+        """The bounds' values on the next `n_batches` batches, `n_batches x C` nats; nothing is trained."""
+        return torch.stack([self.values(x, y) for x, y in itertools.islice(batches, n_batches)])
 
     @torch.no_grad()
     def values(self, x: Tensor, y: Tensor) -> Tensor:
-        """The bounds' values on one batch, `R` nats."""
+        """The bounds' values on one batch, `C` nats."""
         scores = self.critic(x, y)
-        values = scores.new_empty(self.n_runs)
+        values = scores.new_empty(len(self.readings))
         for group in self._groups:
-            values[group.runs] = group.bound(*group.inputs(scores, x, y))
+            group.read(group.inputs(scores, x, y), values)
         return values
 
     def _note_divergence(self, values: Tensor) -> None:
-        for r in range(self.n_runs):
-            bad = (~values[:, r].isfinite()).nonzero()
-            if len(bad) and self.status[r] == "ok":
-                self.status[r] = f"diverged at step {self.steps_done + int(bad[0])}"
+        for column, (run, _) in enumerate(self.readings):
+            bad = (~values[:, column].isfinite()).nonzero()
+            if len(bad) and self.status[run] == "ok":
+                self.status[run] = f"diverged at step {self.steps_done + int(bad[0])}"
 
     def get_extra_state(self) -> dict[str, Any]:
         """What a resumed run needs beside the weights: the optimiser's moments and the bounds' own memory."""

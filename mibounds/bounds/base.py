@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from mibounds.errors import ParameterError
+
 Invariance = Literal["constant", "rows", "columns"]
 
 
@@ -25,6 +27,8 @@ class Bound(ABC):
         baseline: None, or what a second, trained function sees: "x" (one log-baseline a row) or "pair" (one a
             positive pair). Such a bound is called with `(scores, log_baseline)`, log_baseline `... x n`.
         takes: "scores" of any critic, or "log_conditional", scores[i, j] = log p(y_j | x_i) up to any c(y).
+        trainable: whether maximising `objective` over scores makes sense; where not (upper bounds), it refuses.
+        tight: whether the population value at `optimal_scores` is the MI itself, for every law.
         references: where the equation stands.
     """
 
@@ -34,6 +38,8 @@ class Bound(ABC):
     invariances: ClassVar[frozenset[Invariance]] = frozenset()
     baseline: ClassVar[Literal["x", "pair"] | None] = None
     takes: ClassVar[Literal["scores", "log_conditional"]] = "scores"
+    trainable: ClassVar[bool] = True
+    tight: ClassVar[bool] = True
     references: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -42,11 +48,29 @@ class Bound(ABC):
 
     @abstractmethod
     def population(self, joint: Tensor, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        """The same functional under exact weights: `joint` and `scores` are `a x b` over a finite law's outcomes."""
+        """The same functional under exact weights: `joint` and `scores` are `a x b` over a finite law's outcomes.
+
+        log_baseline, where the bound takes one, is `a` ("x") or `a x b` ("pair").
+        """
 
     def objective(self, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        """What training maximises; the bound itself unless the paper says otherwise."""
+        """What training maximises; the bound itself unless the paper says otherwise.
+
+        Raises: ParameterError if the bound is not trainable.
+        """
+        if not self.trainable:
+            raise ParameterError(
+                f"{self.name} is an upper bound, which maximising only loosens; fit log p(y|x) by likelihood instead"
+            )
         return self(scores, *log_baseline)
+
+    @property
+    def trained_as(self) -> Bound:
+        """The bound whose objective this one's critic is trained on: itself, unless it only reads another's critic.
+
+        Runs of bounds with equal `trained_as` are one training, read in several ways.
+        """
+        return self
 
     def step(self, state: Tensor | None, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """(objective, next state) of one training step; only a bound with a memory (MINE) has a state."""

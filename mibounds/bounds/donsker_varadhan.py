@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mibounds.bounds.base import Bound
-from mibounds.numerics import off_diagonal_log_mean_exp, positives
+from mibounds.numerics import off_diagonal_log_mean_exp, positives, product_of_marginals
 
 
 @dataclass(frozen=True)
@@ -31,5 +31,4 @@ class DonskerVaradhan(Bound):
         return positives(scores).mean(-1) - off_diagonal_log_mean_exp(scores)
 
     def population(self, joint: Tensor, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        log_product = (joint.sum(1, keepdim=True) * joint.sum(0)).log()
-        return (joint * scores).sum() - torch.logsumexp(scores + log_product, dim=(0, 1))
+        return (joint * scores).sum() - torch.logsumexp(scores + product_of_marginals(joint).log(), dim=(0, 1))

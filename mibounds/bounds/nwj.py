@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mibounds.bounds.base import Bound
-from mibounds.numerics import guarded_exp, off_diagonal_log_mean_exp, positives
+from mibounds.numerics import guarded_exp, off_diagonal_log_mean_exp, positives, product_of_marginals
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class NWJ(Bound):
         return positives(scores).mean(-1) - guarded_exp(off_diagonal_log_mean_exp(scores) - 1)
 
     def population(self, joint: Tensor, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        product = joint.sum(1, keepdim=True) * joint.sum(0)
-        return (joint * scores).sum() - (product * guarded_exp(scores - 1)).sum()
+        return (joint * scores).sum() - (product_of_marginals(joint) * guarded_exp(scores - 1)).sum()
 
     def optimal_scores(self, log_density_ratio: Tensor) -> Tensor:
         return 1 + log_density_ratio

@@ -1,0 +1,35 @@
+"""Studies: a grid of cells, measured in packs, stored cell by cell, decided claim by claim. Knows no MI and no torch."""
+
+from mibounds.study.cell import Cell, Pack
+from mibounds.study.checking import check, read_results, verdicts
+from mibounds.study.find import load, names
+from mibounds.study.grid import Grid, make_grid, parse_overrides
+from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
+from mibounds.study.study import Axis, Claim, Measurement, Study
+from mibounds.study.verdict import Verdict, if_all_ok
+
+__all__ = [
+    "Axis",
+    "Cell",
+    "Claim",
+    "Grid",
+    "Measurement",
+    "Pack",
+    "Results",
+    "RunFailed",
+    "Status",
+    "Study",
+    "Verdict",
+    "check",
+    "default_out",
+    "if_all_ok",
+    "load",
+    "make_grid",
+    "names",
+    "parse_overrides",
+    "read_results",
+    "redraw",
+    "run",
+    "status",
+    "verdicts",
+]

@@ -45,7 +45,9 @@ class Cell:
         if purpose not in self.study.seeds:
             raise UnknownNameError("seed purpose", purpose, self.study.seeds)
         axes = [axis for axis in self.study.seeds[purpose] if axis != REPLICATE]
-        return seed_of(self.study.slug, purpose, self.point[REPLICATE], {axis: self.point[axis] for axis in axes})
+        return seed_of(
+            self.study.slug, purpose, self.point[REPLICATE], {axis: self.point[axis] for axis in axes}
+        )
 
 
 @dataclass(frozen=True, eq=False)

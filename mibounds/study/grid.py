@@ -61,7 +61,9 @@ def parse_overrides(study: Study, texts: Sequence[str]) -> dict[str, Axis]:
         name, equals, values = text.partition("=")
         if not equals or not values:
             raise ParameterError(f"expected axis=value,value...; got {text!r}")
-        overrides[name] = _axis_values(study, name, [_parse(study, name, value) for value in values.split(",")])
+        overrides[name] = _axis_values(
+            study, name, [_parse(study, name, value) for value in values.split(",")]
+        )
     return overrides
 
 

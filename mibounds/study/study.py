@@ -101,35 +101,51 @@ class Study:
 
     def __post_init__(self) -> None:
         for name, values in self.axes.items():
-            self._require(name not in RESERVED, f"axis {name!r} is a name that the runner adds; choose another")
+            self._require(
+                name not in RESERVED, f"axis {name!r} is a name that the runner adds; choose another"
+            )
             self._require_axis(name, values)
         for name, value in self.settings.items():
-            self._require(name not in (*self.axes, *RESERVED), f"setting {name!r} is also the name of an axis")
-            self._require(_is_value(value), f"setting {name!r} must be a finite number, a text or a bool; got {value!r}")
+            self._require(
+                name not in (*self.axes, *RESERVED), f"setting {name!r} is also the name of an axis"
+            )
+            self._require(
+                _is_value(value), f"setting {name!r} must be a finite number, a text or a bool; got {value!r}"
+            )
         known = (*self.axes, REPLICATE)
         for where, names in (("stacked", self.stacked), *((f"seed {p!r}", a) for p, a in self.seeds.items())):
             self._require(isinstance(names, tuple), f"{where} must be a tuple of axis names; got {names!r}")
             for name in names:
-                self._require(name in known, f"{where} names axis {name!r}; there are only {', '.join(known)}")
+                self._require(
+                    name in known, f"{where} names axis {name!r}; there are only {', '.join(known)}"
+                )
         ids = [claim.id for claim in self.claims]
-        self._require(len(set(ids)) == len(ids), f"claim ids must differ from each other; got {', '.join(ids)}")
-        self._require("full" in self.presets, f"presets must contain 'full'; got {', '.join(self.presets) or 'none'}")
+        self._require(
+            len(set(ids)) == len(ids), f"claim ids must differ from each other; got {', '.join(ids)}"
+        )
+        self._require(
+            "full" in self.presets, f"presets must contain 'full'; got {', '.join(self.presets) or 'none'}"
+        )
         for preset, changes in self.presets.items():
             self._require_preset(preset, changes)
 
     def _require_preset(self, preset: str, changes: Mapping[str, Any]) -> None:
         count = changes.get("replicates")
         self._require(
-            isinstance(count, int) and count >= 1, f"preset {preset!r} must have 'replicates', at least 1; got {count!r}"
+            isinstance(count, int) and count >= 1,
+            f"preset {preset!r} must have 'replicates', at least 1; got {count!r}",
         )
         for name, value in changes.items():
             if name in self.axes:
                 self._require_axis(name, value)
             elif name != "replicates":
                 self._require(
-                    name in self.settings, f"preset {preset!r} sets {name!r}, which is neither an axis nor a setting"
+                    name in self.settings,
+                    f"preset {preset!r} sets {name!r}, which is neither an axis nor a setting",
                 )
-                self._require(_is_value(value), f"preset {preset!r} sets {name!r} to {value!r}, not a finite number")
+                self._require(
+                    _is_value(value), f"preset {preset!r} sets {name!r} to {value!r}, not a finite number"
+                )
 
     def _require_axis(self, name: str, values: Any) -> None:
         self._require(

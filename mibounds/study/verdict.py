@@ -44,7 +44,9 @@ class Verdict:
         cls, effect: float, low: float, high: float, threshold: float, unit: str = "", reason: str = ""
     ) -> Verdict:
         """Supported if the whole interval lies above the threshold, refuted if the whole lies below it."""
-        outcome: Outcome = "supported" if low > threshold else "refuted" if high < threshold else "inconclusive"
+        outcome: Outcome = (
+            "supported" if low > threshold else "refuted" if high < threshold else "inconclusive"
+        )
         return cls(outcome, effect, low, high, unit, reason)
 
     @classmethod
@@ -52,7 +54,9 @@ class Verdict:
         cls, effect: float, low: float, high: float, threshold: float, unit: str = "", reason: str = ""
     ) -> Verdict:
         """Supported if the whole interval lies below the threshold, refuted if the whole lies above it."""
-        outcome: Outcome = "supported" if high < threshold else "refuted" if low > threshold else "inconclusive"
+        outcome: Outcome = (
+            "supported" if high < threshold else "refuted" if low > threshold else "inconclusive"
+        )
         return cls(outcome, effect, low, high, unit, reason)
 
     @classmethod
@@ -90,5 +94,7 @@ def if_all_ok(rows: pd.DataFrame, decide: Callable[[pd.DataFrame], Verdict]) -> 
         return Verdict.inconclusive("the table has no row that this claim needs")
     failed = rows.loc[rows["status"] != "ok", "status"]
     if len(failed):
-        return Verdict.inconclusive(f"{len(failed)} of {len(rows)} rows needed have status {failed.iloc[0]!r}")
+        return Verdict.inconclusive(
+            f"{len(failed)} of {len(rows)} rows needed have status {failed.iloc[0]!r}"
+        )
     return decide(rows)

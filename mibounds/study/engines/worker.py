@@ -1,0 +1,102 @@
+"""A worker process: tasks in as JSON lines, outcomes out as JSON lines. `python -m mibounds.study.engines.worker`
+
+It ends when its standard input does, at once and in the midst of work: so no worker outlives the runner that
+started it, even one that was killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.metadata
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mibounds.errors import StudyError
+from mibounds.study import files, find
+from mibounds.study.engines.base import Ended, Task, measure
+from mibounds.study.study import Study
+
+
+def main() -> None:
+    """Serve until the standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)  # what a study prints goes to the terminal, not into the answers
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+
+    device = _device(requests.get())
+    answers.write(json.dumps(device) + "\n")
+    answers.flush()
+    while True:
+        ended = _work(Task(**json.loads(requests.get())), device.get("device", "cpu"))
+        answers.write(json.dumps({"kind": ended.kind, "reason": ended.reason, "trace": ended.trace}) + "\n")
+        answers.flush()
+
+
+def _listen(requests: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def _work(task: Task, device: str) -> Ended:
+    try:
+        study = _study(task.study_file, task.study_sha256)
+    except StudyError as error:
+        return Ended(task, "failed", str(error))
+    return measure(task, study, device, {"device": device, **_versions()})
+
+
+@lru_cache
+def _study(file: str, sha256: str) -> Study:
+    if files.sha256_of(Path(file)) != sha256:
+        raise StudyError(f"{file} was edited while the run went on; run again")
+    return find.load_file(Path(file))
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("mibounds", "torch"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _device(asked: str) -> dict[str, Any]:
+    asked = json.loads(asked)
+    if asked == "cpu":
+        return {"device": "cpu", "device_name": "cpu"}
+    torch = (
+        importlib.import_module("torch") if _has_driver() else None
+    )  # seconds saved where there is no driver
+    if torch is not None and torch.cuda.is_available():
+        return {"device": "cuda", "device_name": torch.cuda.get_device_name()}
+    if asked == "auto":
+        return {"device": "cpu", "device_name": "cpu"}
+    return {
+        "refused": "device 'cuda' was asked for and no CUDA device can be used here; take --device cpu or auto"
+    }
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The record of a run: what was computed, with what, how long it took, and what it decided."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mibounds.errors import StoreError
+from mibounds.study import files
+from mibounds.study.cell import digest
+from mibounds.study.grid import Grid
+from mibounds.study.study import TABLE, Tables, Value
+from mibounds.study.verdict import Verdict
+
+NAME = "record.json"
+PACKAGES = ("mibounds", "torch", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "scikit-learn")
+SEEDS_RULE = "seed = sha256(slug, purpose, replicate, the axes declared for the purpose)"
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def make(
+    grid: Grid,
+    payloads: list[dict[str, Any]],
+    tables: Tables,
+    hashes: dict[str, str],
+    decided: dict[str, Verdict],
+    session: dict[str, Any],
+) -> dict[str, Any]:
+    """All that record.json holds; `session` tells of the run itself (started, wall seconds, engine ...)."""
+    study, table = grid.study, tables[TABLE]
+    return {
+        "study": study.slug,
+        "question": study.question,
+        "version": study.version,
+        "preset": grid.preset,
+        "altered": grid.altered,
+        "grid": digest([cell.id for cell in grid.cells]),
+        "axes": grid.axes,
+        "settings": grid.settings,
+        "widths": sorted({len(pack.cells) for pack in grid.packs}),
+        "seeds": {"rule": SEEDS_RULE, "purposes": dict(study.seeds)},
+        "cells": len(grid.cells),
+        "rows": len(table),
+        "failed": int((table["status"] != "ok").sum()),
+        "cell_seconds": sum(payload["seconds"] for payload in payloads),
+        "made": _distinct([payload["made"] for payload in payloads]),
+        **session,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": _versions(),
+        "study_sha256": files.sha256_of(study.file) if study.file else None,
+        "tables": hashes,
+        "verdicts": {claim: verdict.as_dict() for claim, verdict in decided.items()},
+    }
+
+
+def command(grid: Grid, overrides: dict[str, tuple[Value, ...]], replicates: int | None, device: str) -> str:
+    """The command line that gives this grid again."""
+    words = ["mibounds", "run", grid.study.slug, "--preset", grid.preset]
+    for axis, values in overrides.items():
+        words += ["--set", f"{axis}={','.join(map(str, values))}"]
+    words += [] if replicates is None else ["--replicates", str(replicates)]
+    return " ".join([*words, "--device", device])
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """Replace record.json."""
+    files.write_text(folder / NAME, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The folder's record, None if there is none; a broken one is a StoreError."""
+    path = folder / NAME
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is no record: {error}; run the study again") from error
+    if not isinstance(record, dict) or not {"study", "preset", "tables", "verdicts"} <= record.keys():
+        raise StoreError(f"{path} is no record of a run; run the study again")
+    return record
+
+
+def require(folder: Path) -> dict[str, Any]:
+    """The folder's record; StoreError if no run has ended there."""
+    found = read(folder)
+    if found is None:
+        raise StoreError(f"no results in {folder}: there is no {NAME}; run the study first")
+    return found
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _distinct(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in sorted({json.dumps(one, sort_keys=True) for one in made})]

@@ -1,0 +1,268 @@
+"""Run a study: grid, packs, what is missing, an engine; then tables, figures and the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
+from mibounds.study import checking, files, find, record, tables
+from mibounds.study.cell import Cell
+from mibounds.study.engines.base import Ended, Engine, Started, Task
+from mibounds.study.engines.local import LocalEngine
+from mibounds.study.grid import Grid, make_grid
+from mibounds.study.progress import Reporter
+from mibounds.study.store import Store
+from mibounds.study.study import Study, Tables, Value
+from mibounds.study.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAILURES = "failures.txt"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class RunFailed(MiboundsError):
+    """Some cells could not be measured; all others are finished and kept.
+
+    Attributes:
+        failures: one line a cell: which, and why.
+    """
+
+    def __init__(self, message: str, failures: Sequence[str]):
+        super().__init__(message)
+        self.failures = tuple(failures)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run left behind: its folder, record, tables and verdicts."""
+
+    folder: Path
+    record: dict[str, Any]
+    tables: Tables
+    verdicts: dict[str, Verdict]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.tables["table"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a grid has come in a folder."""
+
+    total: int
+    missing: tuple[Cell, ...]
+
+    @property
+    def done(self) -> int:
+        return self.total - len(self.missing)
+
+
+def default_out(study: Study, preset: str, altered: bool, base: str | Path = "results") -> Path:
+    """Where results go: `<slug>` for the unaltered full grid alone, a folder below it for everything else."""
+    own = Path(base, study.slug)
+    if altered:
+        return own / "custom"
+    return own if preset == "full" else own / preset
+
+
+def status(
+    study: Study,
+    preset: str,
+    out: str | Path,
+    *,
+    overrides: Mapping[str, Sequence[Value]] | None = None,
+    replicates: int | None = None,
+) -> Status:
+    """Which cells of the grid are not finished in `out`. Reads names only."""
+    grid = make_grid(study, preset, overrides, replicates)
+    present = Store(Path(out)).present()
+    return Status(len(grid.cells), tuple(cell for cell in grid.cells if cell.id not in present))
+
+
+def run(
+    study: Study,
+    preset: str = "full",
+    out: str | Path | None = None,
+    *,
+    overrides: Mapping[str, Sequence[Value]] | None = None,
+    replicates: int | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    fresh: bool = False,
+    engine: Engine | None = None,
+    console: Console | None = None,
+) -> Results:
+    """Measure the cells of the grid that are not finished in `out`, then write tables, figures and the record.
+
+    Args:
+        study: as `find.load` gives it.
+        preset: one of the study's presets.
+        out: results folder; by default `default_out` chooses it under `results/`.
+        overrides: axis -> values instead of the preset's.
+        replicates: number of replicates instead of the preset's.
+        device: "cpu", "cuda", or "auto" for CUDA where there is some.
+        workers: processes of the local engine.
+        fresh: forget the grid's finished cells first.
+        engine: another engine than the local one.
+        console: where progress goes; standard error by default.
+
+    Raises:
+        RunFailed: some cells failed; the rest is kept, and the same command tries those again.
+        StoreError: the folder cannot be written.
+        ParameterError, UnknownNameError: the input is no grid of this study, or the device is not there.
+    """
+    if study.file is None:
+        raise StudyError(f"study {study.slug!r} has no file; load it with mibounds.study.load")
+    if device not in DEVICES:
+        raise ParameterError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    grid = make_grid(study, preset, overrides, replicates)
+    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
+    _require_same_kind(grid, folder)
+    engine = engine or LocalEngine(workers)
+    started, clock = record.now(), time.perf_counter()
+
+    with Reporter(f"{study.slug} ({preset})", len(grid.cells), console) as reporter:
+        store = Store(folder, lambda line: reporter.note(f"warning: {line}"))
+        store.open()
+        if fresh:
+            store.remove(grid.cells)
+        finished = store.finished(grid.cells)
+        reporter.resume(len(finished))
+        tasks = _tasks(grid, folder, finished)
+        failures = _measure(grid, tasks, store, engine, device, reporter)
+        payloads = [payload for cell in grid.cells if (payload := store.read(cell)) is not None]
+    _report_failures(grid, folder, failures, len(payloads))
+
+    session = {
+        "started": started,
+        "finished": record.now(),
+        "wall_seconds": time.perf_counter() - clock,
+        "command": record.command(grid, dict(overrides or {}), replicates, device),
+        **engine.facts(),
+    }
+    if not tasks:
+        session |= _earlier_session(folder, session)
+    return _conclude(grid, folder, payloads, session)
+
+
+def redraw(study: Study, folder: str | Path) -> list[Path]:
+    """Draw the figures again from the tables in `folder`."""
+    return _draw(study, checking.read_results(Path(folder))[1], Path(folder))
+
+
+def _require_same_kind(grid: Grid, folder: Path) -> None:
+    """Results of one preset never take the place of another's."""
+    there = record.read(folder)
+    wanted = {"study": grid.study.slug, "preset": grid.preset, "altered": grid.altered}
+    if there is not None and any(there.get(name) != value for name, value in wanted.items()):
+        kind = f"{'an altered ' if there.get('altered') else 'the '}grid {there['preset']!r} of {there['study']!r}"
+        raise StoreError(f"{folder} holds results of {kind}; choose another folder")
+
+
+def _tasks(grid: Grid, folder: Path, finished: set[str]) -> list[Task]:
+    study_file = grid.study.file
+    sha256 = files.sha256_of(study_file)
+    return [
+        Task(
+            study_file=str(study_file),
+            study_sha256=sha256,
+            folder=str(folder.resolve()),
+            label=pack.label,
+            points=[cell.point for cell in pack.cells],
+            settings=pack.settings,
+            missing=missing,
+        )
+        for pack in grid.packs
+        if (missing := [cell.id for cell in pack.cells if cell.id not in finished])
+    ]
+
+
+def _measure(
+    grid: Grid, tasks: list[Task], store: Store, engine: Engine, device: str, reporter: Reporter
+) -> list[Ended]:
+    if not tasks:
+        return []
+    wanted = {cell.id for cell in grid.cells}
+    failures: list[Ended] = []
+    events = engine.run(tasks, device)
+    try:
+        for event in events:
+            match event:
+                case Started(task):
+                    reporter.running[id(task)] = task.label
+                case Ended(task, kind, reason):
+                    reporter.running.pop(id(task), None)
+                    if kind == "store":
+                        raise StoreError(reason)
+                    if kind == "failed":
+                        failures.append(event)
+                        reporter.note(f"failed: {task.label}: {reason}")
+            reporter.show(len(wanted & store.present()))
+    except KeyboardInterrupt:
+        done = len(wanted & store.present())
+        reporter.note(
+            f"stopped: {done} of {len(wanted)} cells are finished; the same command goes on from there"
+        )
+        raise
+    finally:
+        events.close()
+    return failures
+
+
+def _report_failures(grid: Grid, folder: Path, failures: list[Ended], n_finished: int) -> None:
+    """RunFailed, with the tracebacks in a file, if a cell is missing."""
+    total = len(grid.cells)
+    if n_finished == total:
+        files.remove(folder / FAILURES)
+        return
+    reasons = {cell: ended.reason for ended in failures for cell in ended.task.missing}
+    present = Store(folder).present()
+    missing = [cell for cell in grid.cells if cell.id not in present]
+    lines = [f"{cell!r}: {reasons.get(cell.id, 'its file went missing')}" for cell in missing]
+    files.write_text(folder / FAILURES, "\n".join([*lines, "", *(ended.trace for ended in failures)]))
+    raise RunFailed(
+        f"{total - n_finished} of {total} cells of {grid.study.slug} failed, the others are kept; "
+        f"see {folder / FAILURES}, and run again to try those anew",
+        lines,
+    )
+
+
+def _earlier_session(folder: Path, session: dict[str, Any]) -> dict[str, Any]:
+    """Nothing was measured: the record goes on telling of the run that did."""
+    there = record.read(folder) or {}
+    names = (*session, "workers", "device", "device_name")
+    return {name: there[name] for name in names if name in there}
+
+
+def _conclude(grid: Grid, folder: Path, payloads: list[dict[str, Any]], session: dict[str, Any]) -> Results:
+    """Tables, verdicts and figures from what was written, as a later check will read it; the record last."""
+    hashes = tables.write(folder, tables.assemble(payloads))
+    written = tables.read(folder, hashes)
+    decided = checking.verdicts(grid.study, written)
+    _draw(grid.study, written, folder)
+    made = record.make(grid, payloads, written, hashes, decided, session)
+    record.write(folder, made)
+    return Results(folder, made, written, decided)
+
+
+def _draw(study: Study, of: Tables, folder: Path) -> list[Path]:
+    try:
+        figure = None if study.draw is None else study.draw(of)
+    except Exception as error:  # the study's own code; tables and cells are kept
+        raise StudyError(f"study {study.slug!r}, figure: {find.one_line(error)}") from error
+    if figure is None:
+        return []
+    paths = [folder / "figure.png", folder / "figure.svg"]
+    for path in paths:
+        with files.whole(path) as temporary:
+            figure.savefig(temporary, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths
