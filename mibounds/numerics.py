@@ -39,8 +39,9 @@ def log_mean_exp(values: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
 def guarded_exp(values: Tensor) -> Tensor:
     """e^values, continued along its tangent where a mean of such terms would overflow the dtype.
 
-    Exact up to e^60 (float32) or e^600 (float64). Beyond, the true value cannot be stored; the tangent keeps value
-    and gradient finite, increasing and astronomically large, so that a bound that blows up is seen and not NaN.
+    Exact up to e^60 (float32) or e^600 (float64). Beyond, the true value cannot be stored; the tangent keeps
+    value and gradient finite, increasing and astronomically large, so that a bound that blows up is seen and
+    not NaN.
     """
     limit = 600.0 if values.dtype == torch.float64 else 60.0
     return values.clamp(max=limit).exp() * (1 + (values - limit).clamp(min=0))
@@ -67,8 +68,8 @@ def off_diagonal_mean(values: Tensor) -> Tensor:
 def leave_one_out_log_mean_exp(scores: Tensor) -> Tensor:
     """Entry [i, k] is ln of the mean of e^scores[i, j] over j != k: `... x n x n` -> `... x n x n`.
 
-    Subtracting e^score from its row's sum is safe for all but the row's largest score, since the largest stays in
-    the sum; for that one the sum is taken again without it.
+    Subtracting e^score from its row's sum is safe for all but the row's largest score, since the largest
+    stays in the sum; for that one the sum is taken again without it.
     """
     n = require_scores(scores).shape[-1]
     largest = one_hot(scores.argmax(-1), n).bool()
@@ -87,7 +88,7 @@ def log_mix(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
 
 
 def log_softplus(values: Tensor) -> Tensor:
-    """ln ln(1 + e^values): values itself far below zero, where softplus would underflow, ln(values) far above."""
+    """ln ln(1 + e^values): stays exact far below zero, where softplus underflows and this is `values`."""
     limit = -40.0  # softplus(x) = e^x to the last bit of float64 below it
     softplus = -logsigmoid(-values.clamp(min=limit))
     return torch.where(values < limit, values, softplus.log())
@@ -98,7 +99,7 @@ def require_baseline(scores: Tensor, log_baseline: tuple[Tensor, ...]) -> Tensor
     expected = tuple(require_scores(scores).shape[:-1])
     if len(log_baseline) != 1 or log_baseline[0].shape != expected:
         got = [tuple(baseline.shape) for baseline in log_baseline] or "none"
-        raise ShapeError(f"this bound takes one log_baseline of shape {expected} beside the scores; got {got}")
+        raise ShapeError(f"expected scores and one log_baseline of shape {expected}; got {got}")
     return log_baseline[0]
 
 

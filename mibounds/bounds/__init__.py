@@ -1,4 +1,4 @@
-"""Bounds on mutual information: score matrices `... x n x n` in, nats out. One file a bound, found by its name.
+"""Bounds on mutual information: scores `... x n x n` in, nats out. One file a bound, found by its name.
 
 >>> import torch
 >>> load("info_nce")()(torch.zeros(4, 4))

@@ -18,16 +18,20 @@ class Bound(ABC):
 
     Facts, each checked by the conformance suite:
         name: its file's name.
-        direction: "lower" if its expectation (validity "bound in expectation") or its population value ("plug-in")
+        direction: "lower" if its expectation (validity "bound in expectation") or its population value
+        ("plug-in")
             is at most the MI for every critic, "upper" if at least, "none" if neither.
-        validity: "bound in expectation" (the mean over batches is a bound), "plug-in" (the population value is, the
+        validity: "bound in expectation" (the mean over batches is a bound), "plug-in" (the population value
+        is, the
             mean over batches is biased), or "none".
-        invariances: what may be added to the scores without changing the value: a "constant", one number a row
+        invariances: what may be added to the scores without changing the value: a "constant", one number a
+        row
             ("rows", any c(x)), one number a column ("columns", any c(y)).
         baseline: None, or what a second, trained function sees: "x" (one log-baseline a row) or "pair" (one a
             positive pair). Such a bound is called with `(scores, log_baseline)`, log_baseline `... x n`.
         takes: "scores" of any critic, or "log_conditional", scores[i, j] = log p(y_j | x_i) up to any c(y).
-        trainable: whether maximising `objective` over scores makes sense; where not (upper bounds), it refuses.
+        trainable: whether maximising `objective` over scores makes sense; where not (upper bounds), it
+        refuses.
         tight: whether the population value at `optimal_scores` is the MI itself, for every law.
         references: where the equation stands.
     """
@@ -48,25 +52,27 @@ class Bound(ABC):
 
     @abstractmethod
     def population(self, joint: Tensor, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        """The same functional under exact weights: `joint` and `scores` are `a x b` over a finite law's outcomes.
+        """The same functional under exact weights: `joint`, `scores` are `a x b` over a law's outcomes.
 
         log_baseline, where the bound takes one, is `a` ("x") or `a x b` ("pair").
         """
 
     def objective(self, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        """What training maximises; the bound itself unless the paper says otherwise.
+        """What training maximises, `...` nats; the bound itself unless the paper says otherwise.
 
         Raises: ParameterError if the bound is not trainable.
         """
         if not self.trainable:
             raise ParameterError(
-                f"{self.name} is an upper bound, which maximising only loosens; fit log p(y|x) by likelihood instead"
+                f"{self.name} is an upper bound, loosened by training; fit log p(y|x) by likelihood instead"
             )
+        if self.trained_as != self:
+            return self.trained_as.objective(scores, *log_baseline)
         return self(scores, *log_baseline)
 
     @property
     def trained_as(self) -> Bound:
-        """The bound whose objective this one's critic is trained on: itself, unless it only reads another's critic.
+        """The bound whose objective trains this one's critic: itself, unless it only reads another's critic.
 
         Runs of bounds with equal `trained_as` are one training, read in several ways.
         """
@@ -77,7 +83,7 @@ class Bound(ABC):
         return self.objective(*inputs), state
 
     def ceiling(self, batch_size: int) -> float:
-        """The largest value any finite `batch_size x batch_size` scores can give, in nats; inf if there is none."""
+        """The supremum, in nats, over all finite `batch_size x batch_size` scores; inf if there is none."""
         return math.inf
 
     def optimal_scores(self, log_density_ratio: Tensor) -> Tensor:

@@ -15,8 +15,9 @@ from mibounds.numerics import off_diagonal_log_mean_exp, positives, product_of_m
 class DonskerVaradhan(Bound):
     """Donsker-Varadhan: E_p[f] - ln E_q[e^f], q = p(x) p(y).
 
-    The population value is a lower bound, tight at f = ln r + c. A batch puts a finite mean inside the logarithm,
-    which by Jensen lifts the expectation: on small batches and high MI even a perfect critic over-estimates.
+    The population value is a lower bound, tight at f = ln r + c. A batch puts a finite mean inside the
+    logarithm, which by Jensen lifts the expectation: on small batches and high MI even a perfect critic
+    over-estimates.
 
     References: Donsker and Varadhan 1983; Belghazi et al. 2018, eq. 2.
     """
@@ -31,4 +32,5 @@ class DonskerVaradhan(Bound):
         return positives(scores).mean(-1) - off_diagonal_log_mean_exp(scores)
 
     def population(self, joint: Tensor, scores: Tensor, *log_baseline: Tensor) -> Tensor:
-        return (joint * scores).sum() - torch.logsumexp(scores + product_of_marginals(joint).log(), dim=(0, 1))
+        log_product = product_of_marginals(joint).log()
+        return (joint * scores).sum() - torch.logsumexp(scores + log_product, dim=(0, 1))

@@ -14,10 +14,11 @@ from mibounds.numerics import log_mean_exp, positives
 
 @dataclass(frozen=True)
 class InfoNCE(Bound):
-    """InfoNCE: mean_i [ f(x_i, y_i) - ln (1/K) sum_j e^f(x_i, y_j) ], the positive counted among the K = n candidates.
+    """InfoNCE: mean_i [ f(x_i, y_i) - ln (1/K) sum_j e^f(x_i, y_j) ].
 
-    Tight while ln K is well above the MI; it can never say more than ln K, whatever the critic, and its gap is ruled
-    by E_p[p(x,y)/p(x)p(y)]. Low variance. Normalised along rows, so it finds the density ratio only up to c(x).
+    The positive is counted among the K = n candidates. Tight while ln K is well above the MI; it can never
+    say more than ln K, whatever the critic, and its gap is ruled by E_p[p(x,y)/p(x)p(y)]. Low variance.
+    Normalised along rows, so it finds the density ratio only up to c(x).
 
     References: van den Oord, Li and Vinyals 2018, eq. 4 and 5; Poole et al. 2019, eq. 12.
 

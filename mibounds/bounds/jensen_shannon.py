@@ -16,8 +16,8 @@ from mibounds.numerics import off_diagonal_mean, positives
 class JensenShannon(Bound):
     """Trained on E_p[-softplus(-f)] - E_q[softplus(f)], whose optimum is f = ln r; read as NWJ at 1 + f.
 
-    Training is stable where NWJ's own is not, since the objective's gradient is bounded; the value read keeps NWJ's
-    variance.
+    Training is stable where NWJ's own is not, since the objective's gradient is bounded; the value read keeps
+    NWJ's variance.
 
     References: Hjelm et al. 2019, eq. 4; Poole et al. 2019, section 2.2 ("I_JS").
     """

@@ -1,4 +1,4 @@
-"""Studies: a grid of cells, measured in packs, stored cell by cell, decided claim by claim. Knows no MI and no torch."""
+"""Studies: a grid of cells, measured in packs, stored cell by cell, decided by claims. No MI, no torch."""
 
 from mibounds.study.cell import Cell, Pack
 from mibounds.study.checking import check, read_results, verdicts

@@ -41,7 +41,7 @@ class Cell:
         return digest([self.study.slug, self.study.version, self.point, self.settings])[:20]
 
     def seed(self, purpose: str) -> int:
-        """The seed for `purpose`: it depends on the replicate and the axes declared for it, never on the id."""
+        """The seed for `purpose`: by the replicate and the axes declared for it, never by the id."""
         if purpose not in self.study.seeds:
             raise UnknownNameError("seed purpose", purpose, self.study.seeds)
         axes = [axis for axis in self.study.seeds[purpose] if axis != REPLICATE]

@@ -26,7 +26,7 @@ def read_results(folder: Path) -> tuple[dict[str, Any], Tables]:
 
 
 def check(study: Study, folder: Path) -> list[str]:
-    """What is wrong with the results in `folder`, a line each: edited tables, verdicts that no longer hold."""
+    """What is wrong with the results in `folder`, a line each: edited tables, verdicts that changed."""
     found = record.require(folder)
     problems = []
     if found["study"] != study.slug:

@@ -27,7 +27,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}; free or change the folder"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ def _parse(study: Study, axis: str, text: str) -> Value:
     if axis not in study.axes:
         raise UnknownNameError("axis", axis, study.axes)
     for value in study.axes[axis]:
-        if str(value) == text:
+        if text in (str(value), str(value).lower() if isinstance(value, bool) else ""):
             return value
     for read in (int, float):
         try:
@@ -95,7 +96,7 @@ def _axis_values(study: Study, axis: str, values: Sequence[Value]) -> Axis:
             chosen.append(same[0])
         elif not numeric:
             raise UnknownNameError(f"value of axis {axis}", str(value), map(str, declared))
-        elif isinstance(value, (str, bool)) or (whole and value != int(value)):
+        elif isinstance(value, (str, bool)) or not math.isfinite(value) or (whole and value != int(value)):
             kind = "whole numbers" if whole else "numbers"
             raise ParameterError(f"axis {axis!r} takes {kind} such as {declared[0]}; got {value!r}")
         else:

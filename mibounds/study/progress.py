@@ -6,41 +6,34 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 LINE_EVERY_SECONDS = 30.0
+NAMED_AT_ONCE = 2
 
 
 class Reporter:
-    """Says what is running, how much is done and how long is left."""
+    """Says what is running, how many of `total` cells are done and how long is left."""
 
     def __init__(self, title: str, total: int, console: Console | None = None):
-        self.title, self.total, self.already, self.done = title, total, 0, 0
+        self.title, self.total = title, total
         self.console = console or Console(stderr=True)
         self.running: dict[int, str] = {}
+        self._before = 0
         self._started = self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[running]}"),
+            TextColumn("{task.fields[left]} left  {task.fields[running]}", markup=False),
             console=self.console,
             disable=not self.console.is_terminal,
         )
+        self._task = self._bar.add_task(title, total=total, left="?", running="")
 
     def __enter__(self) -> Reporter:
         self._bar.start()
-        self._task = self._bar.add_task(self.title, total=self.total, running="")
         return self
 
     def __exit__(
@@ -50,28 +43,33 @@ class Reporter:
 
     def resume(self, done: int) -> None:
         """So many cells were finished before; they say nothing about the time left."""
-        self.already = done
-        self._bar.reset(self._task, completed=done)
-        if done:
-            self.note(f"{self.title}: {done} of {self.total} cells are finished already")
+        self._before = done
+        self._started = time.monotonic()
+        self._bar.update(self._task, completed=done)
+        already = f", {done} of them finished already" if done else ""
+        self.note(f"{self.title}: {self.total} cells{already}")
 
     def show(self, done: int) -> None:
         """Refresh; `done` counts finished cells."""
-        self.done = done
-        running = "; ".join(self.running.values())
-        self._bar.update(self._task, completed=done, running=running)
-        now = time.monotonic()
-        if not self.console.is_terminal and now - self._last_line >= LINE_EVERY_SECONDS:
-            self._last_line = now
-            self.note(f"{self.title}: {done}/{self.total} cells, {self._left(now)} left, running {running}")
+        left, running = self._left(done), self._running()
+        self._bar.update(self._task, completed=done, left=left, running=running)
+        quiet = time.monotonic() - self._last_line
+        if not self.console.is_terminal and quiet >= LINE_EVERY_SECONDS:
+            self._last_line = time.monotonic()
+            self.note(f"{self.title}: {done}/{self.total} cells, {left} left, running {running}")
 
     def note(self, line: str) -> None:
         """One line that stays."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def _left(self, now: float) -> str:
-        fresh = self.done - self.already
-        if not fresh:
+    def _running(self) -> str:
+        labels = list(self.running.values())
+        more = len(labels) - NAMED_AT_ONCE
+        return "; ".join(labels[:NAMED_AT_ONCE]) + (f"; and {more} more" if more > 0 else "")
+
+    def _left(self, done: int) -> str:
+        if done <= self._before:
             return "?"
-        seconds = (now - self._started) / fresh * (self.total - self.done)
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+        rate = (time.monotonic() - self._started) / (done - self._before)
+        minutes, seconds = divmod(round(rate * (self.total - done)), 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

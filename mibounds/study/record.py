@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def make(
     }
 
 
-def command(grid: Grid, overrides: dict[str, tuple[Value, ...]], replicates: int | None, device: str) -> str:
+def command(grid: Grid, overrides: Mapping[str, Sequence[Value]], replicates: int | None, device: str) -> str:
     """The command line that gives this grid again."""
     words = ["mibounds", "run", grid.study.slug, "--preset", grid.preset]
     for axis, values in overrides.items():

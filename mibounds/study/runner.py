@@ -101,7 +101,7 @@ def run(
     engine: Engine | None = None,
     console: Console | None = None,
 ) -> Results:
-    """Measure the cells of the grid that are not finished in `out`, then write tables, figures and the record.
+    """Measure the cells of the grid that `out` lacks, then write tables, figures and the record.
 
     Args:
         study: as `find.load` gives it.
@@ -126,7 +126,7 @@ def run(
         raise ParameterError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
     grid = make_grid(study, preset, overrides, replicates)
     folder = default_out(study, preset, grid.altered) if out is None else Path(out)
-    _require_same_kind(grid, folder)
+    _require_room(grid, folder)
     engine = engine or LocalEngine(workers)
     started, clock = record.now(), time.perf_counter()
 
@@ -146,7 +146,8 @@ def run(
         "started": started,
         "finished": record.now(),
         "wall_seconds": time.perf_counter() - clock,
-        "command": record.command(grid, dict(overrides or {}), replicates, device),
+        "resumed_cells": len(finished),
+        "command": record.command(grid, overrides or {}, replicates, device),
         **engine.facts(),
     }
     if not tasks:
@@ -159,17 +160,20 @@ def redraw(study: Study, folder: str | Path) -> list[Path]:
     return _draw(study, checking.read_results(Path(folder))[1], Path(folder))
 
 
-def _require_same_kind(grid: Grid, folder: Path) -> None:
-    """Results of one preset never take the place of another's."""
+def _require_room(grid: Grid, folder: Path) -> None:
+    """No other grid takes the place of full results, and no study that of another."""
     there = record.read(folder)
-    wanted = {"study": grid.study.slug, "preset": grid.preset, "altered": grid.altered}
-    if there is not None and any(there.get(name) != value for name, value in wanted.items()):
-        kind = f"{'an altered ' if there.get('altered') else 'the '}grid {there['preset']!r} of {there['study']!r}"
-        raise StoreError(f"{folder} holds results of {kind}; choose another folder")
+    if there is None:
+        return
+    if there["study"] != grid.study.slug:
+        raise StoreError(f"{folder} holds results of study {there['study']}; choose another folder")
+    full_there = there["preset"] == "full" and not there.get("altered")
+    if full_there and (grid.preset != "full" or grid.altered):
+        raise StoreError(f"{folder} holds the full results of {there['study']}; choose another folder")
 
 
 def _tasks(grid: Grid, folder: Path, finished: set[str]) -> list[Task]:
-    study_file = grid.study.file
+    study_file = Path(str(grid.study.file))
     sha256 = files.sha256_of(study_file)
     return [
         Task(

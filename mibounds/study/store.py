@@ -57,10 +57,12 @@ class Store:
         tables = {
             name: [_plain_row(cell, name, row) for row in rows] for name, rows in measured.tables.items()
         }
+        if not tables[TABLE]:
+            raise StudyError(f"{cell!r} gave no row; a failure is a row too, with a status and a reason")
         for row in tables[TABLE]:
-            if "status" not in row or "seconds" in row:
+            if not isinstance(row.get("status"), str) or "seconds" in row:
                 raise StudyError(
-                    f"each row of {cell!r} must have `status` and no `seconds`; got {', '.join(row)}"
+                    f"each row of {cell!r} must have a `status` text and no `seconds`; got {', '.join(row)}"
                 )
         payload = {
             "schema": SCHEMA,
@@ -74,10 +76,11 @@ class Store:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "made": made,
         }
-        files.write_text(self.path(cell.id), json.dumps(payload | {"sha256": digest(payload)}) + "\n")
+        if not self.path(cell.id).exists():  # a second runner's cell stays: one cell, one `seconds`
+            files.write_text(self.path(cell.id), json.dumps(payload | {"sha256": digest(payload)}) + "\n")
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
-        """The payload of a finished cell; None if it is not there or, with a warning, set aside as unusable."""
+        """The payload of a finished cell; None if there is none or, with a warning, it was unusable."""
         path = self.path(cell.id)
         try:
             text = path.read_bytes().decode(errors="replace")
@@ -112,9 +115,7 @@ class Store:
             return  # another runner was faster
         except OSError as error:
             raise StoreError(f"cannot move {path} to {aside}: {error.strerror or error}") from error
-        self.warn(
-            f"{path} cannot be used: {fault}; it is now {aside.parent.name}/{aside.name}, the cell is done again"
-        )
+        self.warn(f"{path} cannot be used: {fault}; moved to {aside.parent.name}/, the cell is done again")
 
 
 def _fault(payload: Any, cell: Cell) -> str | None:

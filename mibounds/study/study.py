@@ -57,8 +57,10 @@ class Measurement:
     """
 
     def __init__(self, rows: Row | Iterable[Row], **tables: Iterable[Row]):
-        self.tables = {TABLE: [rows] if isinstance(rows, Mapping) else list(rows)}
-        self.tables |= {name: list(extra) for name, extra in tables.items()}
+        if TABLE in tables:
+            raise StudyError(f"{TABLE!r} names the tidy table, which stands first; choose another name")
+        tidy = [rows] if isinstance(rows, Mapping) else list(rows)
+        self.tables = {TABLE: tidy} | {name: list(extra) for name, extra in tables.items()}
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,11 @@ class Study:
         question: one sentence that ends in a question mark.
         axes: name -> values, in grid order (the last varies fastest). The axis "replicate" follows by itself.
         stacked: axes along which cells train together as one pack; may contain "replicate".
-        seeds: purpose -> the axes that its seed depends on; the replicate always counts. Cells that differ in other
-            axes share the seed, which is what pairs them.
-        presets: name -> {"replicates": number, axis: values instead, setting: number instead}; "full" must be there.
-        measure: function of a pack -> one Measurement per cell, in the pack's order. As a generator it is stored
-            cell by cell.
+        seeds: purpose -> the axes that its seed depends on; the replicate always counts. Cells that differ in
+            other axes share the seed, which is what pairs them.
+        presets: name -> {"replicates": number, axis: values, setting: number}; "full" is required.
+        measure: function of a pack -> one Measurement per cell, in the pack's order. A generator's are stored
+            one by one as they come.
         claims: what is decided.
         settings: numbers that are no axes (steps, batch sizes), part of a cell's identity.
         keep: function of a point -> whether it belongs to the grid.
@@ -100,6 +102,7 @@ class Study:
     file: Path | None = None
 
     def __post_init__(self) -> None:
+        self._require(self.slug.isidentifier(), "a slug is a name such as 'two_words', its file's name")
         for name, values in self.axes.items():
             self._require(
                 name not in RESERVED, f"axis {name!r} is a name that the runner adds; choose another"

@@ -75,7 +75,7 @@ class Verdict:
 
     @classmethod
     def all_of(cls, *parts: Verdict) -> Verdict:
-        """The conjunction: supported if all parts are, refuted if one is; the part that decides gives the numbers."""
+        """Supported if all parts are, refuted if one is; the part that decides gives the numbers."""
         if not parts:
             raise StudyError("a conjunction needs at least one part; got none")
         rank = {"refuted": 0, "inconclusive": 1, "supported": 2}
@@ -89,7 +89,7 @@ class Verdict:
 
 
 def if_all_ok(rows: pd.DataFrame, decide: Callable[[pd.DataFrame], Verdict]) -> Verdict:
-    """`decide(rows)`, or inconclusive where a row that the claim needs has failed, or none is there at all."""
+    """`decide(rows)`, or inconclusive where a row that the claim needs has failed or none is there."""
     if rows.empty:
         return Verdict.inconclusive("the table has no row that this claim needs")
     failed = rows.loc[rows["status"] != "ok", "status"]

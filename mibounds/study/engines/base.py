@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Ended:
-    """A task is over: "done", "failed" (the study's code, or a killed worker) or "store" (results cannot be kept).
+    """A task is over: "done", "failed" (study's code, killed worker) or "store" (results cannot be kept).
 
     Attributes:
         reason: one line, empty when done.
@@ -67,10 +67,10 @@ class Engine(ABC):
     """Measures tasks somewhere. Cells are written by the worker, into the folder that the task names."""
 
     @abstractmethod
-    def run(self, tasks: Sequence[Task], device: str) -> Iterator[Started | Ended | None]:
+    def run(self, tasks: Sequence[Task], device: str) -> Generator[Started | Ended | None]:
         """Events as they come, and None about once a second between them; ends after the last task.
 
-        Closing the iterator stops all work at once.
+        Closing the generator stops all work at once.
         """
 
     @abstractmethod

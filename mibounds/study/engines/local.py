@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 from mibounds.errors import ParameterError, StudyError
@@ -27,7 +28,7 @@ class LocalEngine(Engine):
     """Worker processes on this machine, each measuring one pack at a time.
 
     Args:
-        workers: how many; by default one a core on the CPU, and a single one on a GPU, whose memory they would share.
+        workers: how many; by default one a core on the CPU, a single one on a GPU, whose memory they share.
     """
 
     def __init__(self, workers: int | None = None):
@@ -42,7 +43,7 @@ class LocalEngine(Engine):
     def facts(self) -> dict[str, Any]:
         return {"engine": "local", "cores": n_cores(), **self._facts}
 
-    def run(self, tasks: Sequence[Task], device: str) -> Iterator[Started | Ended | None]:
+    def run(self, tasks: Sequence[Task], device: str) -> Generator[Started | Ended | None]:
         waiting, events = queue.SimpleQueue[Task](), queue.SimpleQueue[Started | Ended]()
         for task in tasks:
             waiting.put(task)
@@ -119,7 +120,8 @@ class _Worker:
     """One process and the two pipes to it."""
 
     def __init__(self, threads: int):
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        environment = os.environ | {"PYTHONPATH": path}
         for name in THREAD_VARIABLES:
             environment.setdefault(name, str(threads))
         self.process = subprocess.Popen(
@@ -130,6 +132,8 @@ class _Worker:
             text=True,
             encoding="utf-8",
         )
+        assert self.process.stdin and self.process.stdout
+        self._requests, self._answers = self.process.stdin, self.process.stdout
         self.device = self.device_name = ""
 
     def greet(self, device: str) -> None:
@@ -145,16 +149,16 @@ class _Worker:
     def ask(self, request: Any) -> dict[str, Any] | None:
         """The answer to one request; None if the process is gone."""
         try:
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            self._requests.write(json.dumps(request) + "\n")
+            self._requests.flush()
+            line = self._answers.readline()
         except BrokenPipeError:
             return None
         return json.loads(line) if line.endswith("\n") else None
 
     def end(self) -> str:
         """Close the pipes, wait for the end, and say in words how it came."""
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self._requests, self._answers):
             try:
                 pipe.close()
             except BrokenPipeError:

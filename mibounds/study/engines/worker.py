@@ -1,4 +1,4 @@
-"""A worker process: tasks in as JSON lines, outcomes out as JSON lines. `python -m mibounds.study.engines.worker`
+"""A worker process, `python -m mibounds.study.engines.worker`: tasks in and outcomes out as JSON lines.
 
 It ends when its standard input does, at once and in the midst of work: so no worker outlives the runner that
 started it, even one that was killed.
@@ -85,9 +85,7 @@ def _device(asked: str) -> dict[str, Any]:
         return {"device": "cuda", "device_name": torch.cuda.get_device_name()}
     if asked == "auto":
         return {"device": "cpu", "device_name": "cpu"}
-    return {
-        "refused": "device 'cuda' was asked for and no CUDA device can be used here; take --device cpu or auto"
-    }
+    return {"refused": "no CUDA device can be used here, and 'cuda' was asked for; take --device cpu or auto"}
 
 
 def _has_driver() -> bool:
