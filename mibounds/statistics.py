@@ -82,8 +82,8 @@ def p_value(values: Values, null: float = 0.0) -> float:
 def holm(p_values: Values) -> NDArray[np.float64]:
     """Holm's adjusted p-values: the largest over j <= i of (m - j) p_(j), j from 0, at most 1.
 
-    Rejecting where they are at most alpha keeps the chance of any false rejection at alpha, however the tests
-    depend on each other.
+    Rejecting where they are at most alpha keeps the chance of any false rejection at alpha or below, whatever
+    the dependence between the tests.
 
     References: Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
 
@@ -102,8 +102,7 @@ def holm(p_values: Values) -> NDArray[np.float64]:
 def holm_confidence(p_values: Values, alpha: float = 0.05) -> NDArray[np.float64]:
     """The confidence at which each test's own interval decides as Holm's procedure does.
 
-    The i-th smallest p-value (i from 0) has 1 - alpha/(m - i); from the first that is not rejected on, all have
-    that one's level.
+    The i-th smallest p-value (i from 0) has 1 - alpha/(m - i); from the first one kept on, all have that one's.
 
     Example:
         >>> holm_confidence([0.01, 0.04, 0.03]).round(4).tolist()
@@ -185,7 +184,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Bias-corrected and accelerated bootstrap interval of `statistic` over the rows (axis 0).
 
-    Good from about 20 rows on; below that it is too narrow, and Student's is to be preferred where it applies.
+    Good from about 20 rows on; below that it is too narrow, and Student's is better where it applies.
 
     Args:
         rows: `n x ...`; a row is what is drawn, so paired values lie in one row.
@@ -203,13 +202,13 @@ def bootstrap_interval(
     """
     from scipy.stats import norm
 
-    rows = np.asarray(rows, dtype=np.float64)
-    n, effect = len(rows), float(statistic(rows))
+    data: NDArray[np.float64] = np.asarray(rows, dtype=np.float64)
+    n, effect = len(data), float(statistic(data))
     if n < 2:
         return Interval(effect, -math.inf, math.inf)
     draws = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
-    resampled = np.array([float(statistic(rows[draw])) for draw in draws])
-    left_out = np.array([statistic(np.delete(rows, i, axis=0)) for i in range(n)])
+    resampled = np.array([float(statistic(data[draw])) for draw in draws])
+    left_out = np.array([statistic(np.delete(data, i, axis=0)) for i in range(n)])
     influence = left_out.mean() - left_out
     scale = float(np.sum(influence**2)) ** 1.5
     acceleration = float(np.sum(influence**3)) / (6 * scale) if scale > 0 else 0.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mibounds.errors import ParameterError
+
+if TYPE_CHECKING:  # listing the bounds' names must not wait for torch
+    from torch import Tensor
 
 Invariance = Literal["constant", "rows", "columns"]
 

@@ -33,7 +33,9 @@ class Distribution(ABC):
     def sample(
         self, n: int, seed: Seed, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
-        """`n` independent pairs: x `n x dim_x`, y `n x dim_y`. A generator as `seed` is advanced and sets the device.
+        """`n` independent pairs: x `n x dim_x`, y `n x dim_y`.
+
+        A generator as `seed` is advanced and sets the device.
 
         Raises: ParameterError if n < 1.
         """
@@ -42,7 +44,7 @@ class Distribution(ABC):
         return self.draw(n, generator(seed, device), dtype)
 
     def log_density_ratio(self, x: Tensor, y: Tensor) -> Tensor | None:
-        """ln p(x,y)/p(x)p(y) of paired rows, `... x dim_x` and `... x dim_y` (broadcast) -> `...`; None if unknown."""
+        """ln p(x,y)/p(x)p(y) of pairs: `... x dim_x`, `... x dim_y` (broadcast) -> `...`; None if unknown."""
         return None
 
     def log_density_ratio_matrix(self, x: Tensor, y: Tensor) -> Tensor | None:

@@ -12,10 +12,10 @@ from mibounds.errors import DataError, ParameterError, ShapeError
 class FiniteTable(Distribution):
     """P(x = i, y = j) = joint[i, j]; x and y are integer codes, held as float columns.
 
-        I = sum_ij p_ij ln ( p_ij / p_i. p_.j ),        ln r(i, j) = ln ( p_ij / p_i. p_.j ), -inf where p_ij = 0.
+        I = sum_ij p_ij ln r(i, j),        ln r(i, j) = ln ( p_ij / p_i. p_.j ), -inf where p_ij = 0.
 
     Args:
-        joint: `a x b` non-negative weights, scaled here to sum to one; each row and each column has some weight.
+        joint: `a x b` non-negative weights, scaled here to sum to one; no row and no column is all zero.
 
     Raises: ShapeError, ParameterError if the weights are no law.
 
@@ -32,7 +32,7 @@ class FiniteTable(Distribution):
         if joint.ndim != 2:
             raise ShapeError(f"joint must be a table a x b; got shape {tuple(joint.shape)}")
         if not (joint.isfinite().all() and (joint >= 0).all() and joint.sum(0).all() and joint.sum(1).all()):
-            raise ParameterError("joint must be finite and non-negative, with some weight in each row and column")
+            raise ParameterError("joint must be finite and non-negative, and no row or column all zero")
         self.joint = joint / joint.sum()
         self._log_ratio = (self.joint / (self.joint.sum(1, keepdim=True) * self.joint.sum(0))).log()
         self.mutual_information = float((self.joint * self._log_ratio).nansum())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
+from mibounds import theory
 from mibounds.distributions.base import Distribution
 from mibounds.errors import ParameterError, ShapeError
 
@@ -30,14 +29,15 @@ class Gaussian(Distribution):
 
     def __init__(self, covariance: Tensor, dim_x: int):
         covariance = torch.as_tensor(covariance, dtype=torch.float64)
-        if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1] or not 0 < dim_x < len(covariance):
+        square = covariance.ndim == 2 and covariance.shape[0] == covariance.shape[1]
+        if not (square and 0 < dim_x < len(covariance)):
             raise ShapeError(
                 "covariance must be square with dim_x rows for x and at least one for y; "
                 f"got {tuple(covariance.shape)} with dim_x = {dim_x}"
             )
         factor, failure = torch.linalg.cholesky_ex(covariance)
-        if failure or not torch.allclose(covariance, covariance.T):
-            raise ParameterError("covariance must be symmetric and positive definite")
+        if failure or not covariance.isfinite().all() or not torch.allclose(covariance, covariance.T):
+            raise ParameterError("covariance must be finite, symmetric and positive definite")
         self.covariance, self.dim_x, self.dim_y = covariance, dim_x, len(covariance) - dim_x
         self._factor = factor
         of_x, of_y = covariance[:dim_x, :dim_x], covariance[dim_x:, dim_x:]
@@ -49,23 +49,18 @@ class Gaussian(Distribution):
 
     @classmethod
     def from_correlation(cls, dim: int, correlation: float) -> Gaussian:
-        """x and y of `dim` dimensions each, x_k and y_k correlated by `correlation`: I = -(dim/2) ln(1 - rho^2)."""
-        if dim < 1 or not -1 < correlation < 1:
-            raise ParameterError(f"expected dim >= 1 and -1 < correlation < 1; got {dim} and {correlation}")
+        """x and y of `dim` dimensions each, x_k and y_k correlated by rho: I = -(dim/2) ln(1 - rho^2)."""
+        mutual_information = theory.gaussian_mutual_information(dim, correlation)
         eye = torch.eye(dim, dtype=torch.float64)
         off = correlation * eye
         law = cls(torch.cat([torch.cat([eye, off], 1), torch.cat([off, eye], 1)]), dim)
-        law.mutual_information = -dim / 2 * math.log1p(-(correlation**2))
+        law.mutual_information = mutual_information
         return law
 
     @classmethod
     def from_mutual_information(cls, dim: int, mutual_information: float) -> Gaussian:
-        """As `from_correlation`, rho = sqrt(1 - exp(-2 I / dim)) chosen so that I = `mutual_information` nats."""
-        if dim < 1 or not 0 <= mutual_information < math.inf:
-            raise ParameterError(
-                f"expected dim >= 1 and a finite mutual_information >= 0 nats; got {dim} and {mutual_information}"
-            )
-        law = cls.from_correlation(dim, math.sqrt(-math.expm1(-2 * mutual_information / dim)))
+        """As `from_correlation`, with rho = sqrt(1 - exp(-2 I / dim)) for I = `mutual_information` nats."""
+        law = cls.from_correlation(dim, theory.gaussian_correlation(dim, mutual_information))
         law.mutual_information = float(mutual_information)
         return law
 
@@ -91,7 +86,8 @@ class Gaussian(Distribution):
         return cls.from_mutual_information(3, 1.0)
 
     def draw(self, n: int, generator: torch.Generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        noise = torch.randn(n, self.dim_x + self.dim_y, generator=generator, dtype=dtype, device=generator.device)
+        dim = self.dim_x + self.dim_y
+        noise = torch.randn(n, dim, generator=generator, dtype=dtype, device=generator.device)
         both = noise @ self._factor.T.to(noise)
         return both[:, : self.dim_x], both[:, self.dim_x :]
 

@@ -13,13 +13,13 @@ from mibounds.errors import ParameterError
 
 
 class StudentT(Distribution):
-    """(x, y) = Gaussian(dispersion) / sqrt(chi^2_nu / nu): one random scale for all dimensions, which x and y share.
+    """(x, y) = Gaussian(dispersion) / sqrt(chi^2_nu / nu): one random scale for all dimensions of x and y.
 
         I = I_Gaussian(dispersion) + c(dim_x) + c(dim_y) - c(dim_x + dim_y),
-        c(k) = ln G(nu/2) - ln G((nu+k)/2) + (nu+k)/2 [ psi((nu+k)/2) - psi(nu/2) ],    G the gamma function, psi its
-        logarithm's derivative,
+        c(k) = ln Gamma(nu/2) - ln Gamma((nu+k)/2) + (nu+k)/2 [ psi((nu+k)/2) - psi(nu/2) ],
 
-    so that I > 0 also for the identity as dispersion. With nu = 1 there is no mean, with nu <= 2 no variance.
+    psi the digamma function. Sharing a scale is dependence: I > 0 also for the identity as dispersion. There
+    is no mean at nu <= 1, no variance at nu <= 2, and E_p[r] is infinite at any nu.
 
     Args:
         dispersion: `(dim_x + dim_y)` square, symmetric positive definite.
@@ -28,7 +28,7 @@ class StudentT(Distribution):
 
     Raises: ShapeError, ParameterError.
 
-    References: Arellano-Valle, Contreras-Reyes and Genton 2013, eq. 23 (entropy); Czyz et al. 2023, section 2.
+    References: Arellano-Valle, Contreras-Reyes and Genton 2013 (entropy); Czyz et al. 2023, section 2.
 
     Example:
         >>> round(StudentT.identity(1, 1, dof=1).mutual_information, 4)

@@ -17,7 +17,7 @@ class Transformed(Distribution):
 
         I(f(x); g(y)) = I(x; y),        ln r(u, v) = ln r_law( f^-1(u), g^-1(v) ).
 
-    The same seed draws the same pairs as from `law`, mapped. Maps compose by nesting one Transformed in another.
+    A seed draws the same pairs as from `law`, mapped. Maps compose by nesting one Transformed in another.
 
     Args:
         law: any distribution.

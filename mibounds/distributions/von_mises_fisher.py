@@ -17,8 +17,8 @@ class VonMisesFisher(Distribution):
 
         I = kappa A_dim(kappa) - ln E e^(kappa s),        ln r(x, y) = kappa x.y - ln E e^(kappa s),
 
-    s the cosine of independent directions, A_dim(kappa) the mean of x.y. The optimal critic is a cosine over the
-    temperature 1/kappa, as contrastive learners have it.
+    s the cosine of independent directions, A_dim(kappa) the mean of x.y. The optimal critic is a cosine over
+    the temperature 1/kappa, as contrastive learners have it.
 
     Args:
         dim: the dimension of the space around the sphere, >= 2.
@@ -26,7 +26,7 @@ class VonMisesFisher(Distribution):
 
     Raises: ParameterError.
 
-    References: Mardia and Jupp 2000, section 9.3; Wood 1994 (sampler); Zimmermann et al. 2021 (as a source of views).
+    References: Mardia and Jupp 2000, section 9.3; Wood 1994 (sampler); Zimmermann et al. 2021 (views).
 
     Example:
         >>> round(VonMisesFisher(10, kappa=20).mutual_information, 2)
@@ -57,7 +57,7 @@ class VonMisesFisher(Distribution):
         return x.to(dtype), y.to(dtype)
 
     def _draw_cosine(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n x 1` draws of x.y by Wood's rejection: all that are still rejected are proposed again together."""
+        """`n x 1` draws of x.y by Wood's rejection; whatever was rejected is proposed again, together."""
         m = self.dim_x - 1
         b = m / (2 * self.kappa + math.hypot(2 * self.kappa, m))
         center = (1 - b) / (1 + b)
@@ -65,11 +65,13 @@ class VonMisesFisher(Distribution):
         cosine = torch.empty(n, 1, dtype=torch.float64, device=generator.device)
         pending = torch.arange(n, device=generator.device)
         while len(pending):
-            # a coordinate t of a uniform direction makes (1 + t)/2 the symmetric beta variable of the envelope
+            # t a coordinate of a uniform direction, (1 + t)/2 is the envelope's symmetric beta variable
             z = (1 + normalize(_normal(len(pending), self.dim_x, generator), dim=-1)[:, 0]) / 2
             proposed = (1 - (1 + b) * z) / (1 - (1 - b) * z)
             log_accept = self.kappa * proposed + m * torch.log1p(-center * proposed) - log_envelope
-            uniform = torch.rand(len(pending), generator=generator, dtype=torch.float64, device=generator.device)
+            uniform = torch.rand(
+                len(pending), generator=generator, dtype=torch.float64, device=generator.device
+            )
             accepted = uniform.log() <= log_accept
             cosine[pending[accepted], 0] = proposed[accepted]
             pending = pending[~accepted]

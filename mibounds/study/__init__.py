@@ -3,7 +3,8 @@
 from mibounds.study.cell import Cell, Pack
 from mibounds.study.checking import check, read_results, verdicts
 from mibounds.study.find import load, names
-from mibounds.study.grid import Grid, make_grid, parse_overrides
+from mibounds.study.grid import Grid, make_grid
+from mibounds.study.overrides import parse_overrides
 from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
 from mibounds.study.study import Axis, Claim, Measurement, Study
 from mibounds.study.verdict import Verdict, if_all_ok

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mibounds.errors import ParameterError, StudyError, UnknownNameError
 from mibounds.study.cell import Cell, Pack
+from mibounds.study.overrides import axis_values
 from mibounds.study.study import REPLICATE, Axis, Study, Value
 
 
@@ -43,7 +43,7 @@ def make_grid(
         raise ParameterError(f"replicates must be at least 1; got {replicates}")
     changes = study.presets[preset]
     own = {name: tuple(changes.get(name, values)) for name, values in study.axes.items()}
-    axes = own | {name: _axis_values(study, name, values) for name, values in (overrides or {}).items()}
+    axes = own | {name: axis_values(study, name, values) for name, values in (overrides or {}).items()}
     own[REPLICATE] = tuple(range(changes["replicates"]))
     axes[REPLICATE] = own[REPLICATE] if replicates is None else tuple(range(replicates))
     settings = {name: changes.get(name, value) for name, value in study.settings.items()}
@@ -53,57 +53,6 @@ def make_grid(
     if not cells:
         raise ParameterError(f"study {study.slug!r} keeps no cell of this grid; widen its axes")
     return Grid(study, preset, axes, settings, axes != own, cells, _packs(study, cells))
-
-
-def parse_overrides(study: Study, texts: Sequence[str]) -> dict[str, Axis]:
-    """`["critic=separable", "truth_nats=2,4"]` -> values with the types that the study's axes have."""
-    overrides: dict[str, Axis] = {}
-    for text in texts:
-        name, equals, values = text.partition("=")
-        if not equals or not values:
-            raise ParameterError(f"expected axis=value,value...; got {text!r}")
-        overrides[name] = _axis_values(
-            study, name, [_parse(study, name, value) for value in values.split(",")]
-        )
-    return overrides
-
-
-def _parse(study: Study, axis: str, text: str) -> Value:
-    if axis not in study.axes:
-        raise UnknownNameError("axis", axis, study.axes)
-    for value in study.axes[axis]:
-        if text in (str(value), str(value).lower() if isinstance(value, bool) else ""):
-            return value
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _axis_values(study: Study, axis: str, values: Sequence[Value]) -> Axis:
-    """The values as the study itself writes them: 2 for 2.0 would be another cell with other seeds."""
-    if axis not in study.axes:
-        raise UnknownNameError("axis", axis, study.axes)
-    declared = study.axes[axis]
-    numeric = not any(isinstance(value, (str, bool)) for value in declared)
-    whole = all(isinstance(value, int) for value in declared)
-    chosen: list[Value] = []
-    for value in values:
-        same = [own for own in declared if own == value and isinstance(own, bool) == isinstance(value, bool)]
-        if same:
-            chosen.append(same[0])
-        elif not numeric:
-            raise UnknownNameError(f"value of axis {axis}", str(value), map(str, declared))
-        elif isinstance(value, (str, bool)) or not math.isfinite(value) or (whole and value != int(value)):
-            kind = "whole numbers" if whole else "numbers"
-            raise ParameterError(f"axis {axis!r} takes {kind} such as {declared[0]}; got {value!r}")
-        else:
-            chosen.append(int(value) if whole else float(value))
-    if not chosen or len(set(chosen)) < len(chosen):
-        raise ParameterError(f"axis {axis!r} needs one value or more, each once; got {list(values)}")
-    return tuple(chosen)
 
 
 def _packs(study: Study, cells: Sequence[Cell]) -> tuple[Pack, ...]:

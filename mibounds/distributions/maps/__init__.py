@@ -5,7 +5,7 @@ from __future__ import annotations
 from mibounds import registry
 from mibounds.distributions.maps.base import Map
 
-__path__ += registry.user_folders("distributions/maps")
+__path__ += registry.user_folders("maps")
 
 __all__ = ["Map", "load", "names"]
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
-
-from mibounds.errors import ShapeError
 
 
 class Map(ABC):
     """An injective map of vectors. A subclass is a frozen dataclass whose fields are its parameters.
 
-    Facts, each checked by the conformance suite:
-        domain: "real", all vectors, or "unit", those with entries in [0, 1].
-        dims: how many dimensions it takes: None for any number, else (smallest, largest or None).
+    Fact: `domain`, where it is injective: "real" (all vectors) or "unit" (those with entries in [0, 1]).
     """
 
     domain: ClassVar[Literal["real", "unit"]] = "real"
@@ -24,10 +19,10 @@ class Map(ABC):
     @classmethod
     @abstractmethod
     def example(cls) -> Map:
-        """A member for the conformance suite, on one, two or three dimensions."""
+        """A member for the conformance suite, which takes vectors of one, two or three dimensions."""
 
     def width(self, dim: int) -> int:
-        """Dimensions of the image of vectors with `dim` dimensions. Raises: ShapeError if it takes no such vectors."""
+        """Dimensions of the image of `dim`-dimensional vectors. Raises: ShapeError if it takes none such."""
         return dim
 
     @abstractmethod

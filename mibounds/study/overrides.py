@@ -1,0 +1,65 @@
+"""Axis values that a user gives in place of a preset's, taken as the study itself writes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mibounds.errors import ParameterError, UnknownNameError
+from mibounds.study.study import Axis, Study, Value
+
+
+def parse_overrides(study: Study, texts: Sequence[str]) -> dict[str, Axis]:
+    """`["critic=separable", "truth_nats=2,4"]` -> axis -> values, with the types that the study's axes have."""
+    overrides: dict[str, Axis] = {}
+    for text in texts:
+        axis, equals, values = text.partition("=")
+        if not equals or not values:
+            raise ParameterError(f"expected axis=value,value...; got {text!r}")
+        declared = _declared(study, axis)
+        overrides[axis] = axis_values(study, axis, [_parse(declared, value) for value in values.split(",")])
+    return overrides
+
+
+def axis_values(study: Study, axis: str, values: Sequence[Value]) -> Axis:
+    """The values as the study writes them: 2 for its 2.0 would be another cell with other seeds.
+
+    Any number may stand on an axis of numbers; on an axis of words, only those that the study knows.
+    """
+    declared = _declared(study, axis)
+    chosen = tuple(_one_value(axis, declared, value) for value in values)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ParameterError(f"axis {axis!r} needs one value or more, each once; got {list(values)}")
+    return chosen
+
+
+def _declared(study: Study, axis: str) -> list[Value]:
+    if axis not in study.axes:
+        raise UnknownNameError("axis", axis, study.axes)
+    of_presets = (value for changes in study.presets.values() for value in changes.get(axis, ()))
+    return [*study.axes[axis], *of_presets]
+
+
+def _one_value(axis: str, declared: Sequence[Value], value: Value) -> Value:
+    for own in declared:
+        if own == value and isinstance(own, bool) == isinstance(value, bool):
+            return own
+    if any(isinstance(own, (str, bool)) for own in declared):
+        raise UnknownNameError(f"value of axis {axis}", str(value), {str(own) for own in declared})
+    whole = all(isinstance(own, int) for own in declared)
+    if isinstance(value, (str, bool)) or not math.isfinite(value) or (whole and value != int(value)):
+        kind = "whole numbers" if whole else "numbers"
+        raise ParameterError(f"axis {axis!r} takes {kind} such as {declared[0]}; got {value!r}")
+    return int(value) if whole else float(value)
+
+
+def _parse(declared: Sequence[Value], text: str) -> Value:
+    for own in declared:
+        if text == str(own) or (isinstance(own, bool) and text == str(own).lower()):
+            return own
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
