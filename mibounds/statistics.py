@@ -102,7 +102,7 @@ def holm(p_values: Values) -> NDArray[np.float64]:
 def holm_confidence(p_values: Values, alpha: float = 0.05) -> NDArray[np.float64]:
     """The confidence at which each test's own interval decides as Holm's procedure does.
 
-    The i-th smallest p-value (i from 0) has 1 - alpha/(m - i); from the first one kept on, all have that one's.
+    The i-th smallest p-value (i from 0) has 1 - alpha/(m - i); from the first not rejected on, all share one.
 
     Example:
         >>> holm_confidence([0.01, 0.04, 0.03]).round(4).tolist()

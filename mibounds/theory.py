@@ -127,7 +127,7 @@ def nwj_oracle_variance(dim: int, correlation: float, batch_size: int) -> float:
         d rho^2 / K + [ ((1 - rho^2)^-d - 1) + ((1 - rho^4)^-d - 1) ] / (K (K - 1))
 
     for means over the K positives and over the K (K - 1) negatives of one batch. The terms are Var_p[ln r],
-    E_q[r^2] - 1 and the covariance of r(x_i, y_j) with r(x_j, y_i); others vanish, as E[r | x] = E[r | y] = 1.
+    E_q[r^2] - 1 and the covariance of r(x_i, y_j) and r(x_j, y_i); others vanish, as E[r | x] = E[r | y] = 1.
     Simulation confirms it only where rho < 1/3: beyond, the sample variance has infinite variance itself.
     It is inf where it overflows.
 

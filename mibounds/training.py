@@ -24,6 +24,7 @@ Batch = tuple[Tensor, Tensor]
 
 # Steps drawn from the generator at once. A constant, since the stream of numbers depends on it.
 STEPS_A_DRAW = 32
+PAIRS_AT_ONCE = 2**16
 
 
 def fresh_batches(
@@ -167,13 +168,13 @@ class Trainer(nn.Module):
         if len(set(rates)) == 1:
             return []
         held = 1 - torch.tensor(rates) / max(rates)
-        owners = [(self.critic, torch.arange(self.n_runs))]
+        return [(p, held[runs].to(p).view(-1, *[1] * (p.ndim - 1))) for p, runs in self.trained()]
+
+    def trained(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Every trained parameter, of the critic and of log-baselines, and the runs that its leading dimension holds."""
+        owners: list[tuple[nn.Module, Tensor]] = [(self.critic, torch.arange(self.n_runs))]
         owners += [(group.baseline, group.runs.cpu()) for group in self._groups if group.baseline]
-        return [
-            (p, held[runs].to(p).view(-1, *[1] * (p.ndim - 1)))
-            for module, runs in owners
-            for p in module.parameters()
-        ]
+        return [(p, runs) for module, runs in owners for p in module.parameters()]
 
     def fit(self, batches: Iterator[Batch], steps: int) -> Tensor:
         """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x C` nats.
@@ -220,6 +221,18 @@ class Trainer(nn.Module):
             group.read(group.inputs(scores, x, y), values)
         return values
 
+    @torch.no_grad()
+    def inputs(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        """What the bound of `run` is called with on one batch: scores `n x n`, then its log-baseline `n` if it has one.
+
+        Scores are computed some rows at a time, so that a concatenated critic needs no n^2 hidden activations at once.
+        """
+        rows = max(1, PAIRS_AT_ONCE // y.shape[1])
+        scores = torch.cat([self.critic(part, y) for part in x.split(rows, dim=1)], dim=1)
+        group = next(group for group in self._groups if run in group.runs)
+        position = group.runs.tolist().index(run)
+        return tuple(i[position] for i in group.inputs(scores, x, y))
+
     def _note_divergence(self, values: Tensor) -> None:
         for column, (run, _) in enumerate(self.readings):
             bad = (~values[:, column].isfinite()).nonzero()
@@ -244,23 +257,26 @@ class Trainer(nn.Module):
 
 
 class BestWeights:
-    """A copy of each run's weights at its best selection value so far; never a reference to weights that train on."""
+    """A copy of each run's weights at its best selection value so far; never a reference to weights that train on.
+
+    Holds the critic's and the log-baselines' weights. A value that is not finite is never the best.
+    """
 
     def __init__(self, trainer: Trainer):
-        self.trainer = trainer
         self.best = torch.full((trainer.n_runs,), -torch.inf)
-        self._kept = {name: p.detach().clone() for name, p in trainer.critic.named_parameters()}
+        self._kept = [(p, runs, p.detach().clone()) for p, runs in trainer.trained()]
 
     def update(self, values: Tensor) -> Tensor:
         """Keeps the weights of those runs whose `values` (`R`) beat their best. Returns which did."""
-        better = values.cpu() > self.best
-        self.best = torch.where(better, values.cpu(), self.best)
-        for name, p in self.trainer.critic.named_parameters():
-            self._kept[name][better] = p.detach()[better]
+        values = values.cpu()
+        better = values.isfinite() & (values > self.best)
+        self.best = torch.where(better, values, self.best)
+        for p, runs, kept in self._kept:
+            kept[better[runs]] = p.detach()[better[runs]]
         return better
 
+    @torch.no_grad()
     def restore(self) -> None:
-        """Puts the kept weights back into the critic."""
-        with torch.no_grad():
-            for name, p in self.trainer.critic.named_parameters():
-                p.copy_(self._kept[name])
+        """Puts the kept weights back."""
+        for p, _, kept in self._kept:
+            p.copy_(kept)

@@ -1,7 +1,7 @@
-"""The look of every figure, set once: which line means what, colours that the colour-blind can tell, sizes for print.
+"""The look of every figure, set once: what a line means, colours the colour-blind can tell, sizes for print.
 
-Truth is a solid black line, a ceiling a dotted grey one, theory and oracles are dashed and dark; what was measured is
-in colour, a line through the replicates' mean and a band over all of them.
+Truth is a solid black line, a ceiling a dotted grey one, theory and oracles are dashed and dark; what was
+measured is in colour, a line through the replicates' mean and a band over all of them.
 
 Example:
     >>> import pandas as pd
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -27,10 +27,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+Values: TypeAlias = float | Sequence[float]
+
 PAGE_WIDTH = 7.0  # inches: two columns of a paper
 COLORS: list[tuple[float, float, float]] = list(sns.color_palette("colorblind"))
 DARK, GREY = "#333333", "#888888"
-STYLE: dict[str, Any] = sns.axes_style("ticks") | {
+STYLE: Any = sns.axes_style("ticks") | {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
@@ -73,17 +75,17 @@ def new_figure(
         yield figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def draw_truth(ax: Axes, nats: float | Sequence[float], x: Sequence[float] | None = None, **line: Any) -> None:
+def draw_truth(ax: Axes, nats: Values, x: Sequence[float] | None = None, **line: Any) -> None:
     """The true value: over `x`, or across the panel."""
     _draw_line(ax, nats, x, {"color": "black", "linestyle": "-", "label": "true MI", "zorder": 3} | line)
 
 
-def draw_ceiling(ax: Axes, nats: float | Sequence[float], x: Sequence[float] | None = None, **line: Any) -> None:
+def draw_ceiling(ax: Axes, nats: Values, x: Sequence[float] | None = None, **line: Any) -> None:
     """The largest value that can be reached, such as ln K."""
     _draw_line(ax, nats, x, {"color": GREY, "linestyle": ":", "label": "ceiling", "zorder": 1.5} | line)
 
 
-def draw_theory(ax: Axes, nats: float | Sequence[float], x: Sequence[float] | None = None, **line: Any) -> None:
+def draw_theory(ax: Axes, nats: Values, x: Sequence[float] | None = None, **line: Any) -> None:
     """What a closed form or the oracle critic says, without any training."""
     _draw_line(ax, nats, x, {"color": DARK, "linestyle": "--", "label": "oracle", "zorder": 2.5} | line)
 
@@ -97,12 +99,15 @@ def draw_measurement(
 
 def draw_legend(figure: Figure, columns: int | None = None) -> None:
     """One legend below all panels; each label once, in order of appearance."""
-    found = [ax.get_legend_handles_labels() for ax in figure.axes]
-    by_label = {text: handle for handles, texts in found for handle, text in zip(handles, texts, strict=True)}
-    figure.legend(by_label.values(), by_label.keys(), loc="outside lower center", ncols=columns or len(by_label))
+    by_label: dict[str, Any] = {}
+    for ax in figure.axes:
+        handles, texts = ax.get_legend_handles_labels()
+        by_label |= dict(zip(texts, handles, strict=True))
+    ncols = columns or len(by_label)
+    figure.legend(by_label.values(), by_label.keys(), loc="outside lower center", ncols=ncols)
 
 
-def _draw_line(ax: Axes, nats: float | Sequence[float], x: Sequence[float] | None, line: dict[str, Any]) -> None:
+def _draw_line(ax: Axes, nats: Values, x: Sequence[float] | None, line: dict[str, Any]) -> None:
     if x is None:
         ax.axhline(float(np.asarray(nats)), **line)
     else:

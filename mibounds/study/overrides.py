@@ -10,7 +10,7 @@ from mibounds.study.study import Axis, Study, Value
 
 
 def parse_overrides(study: Study, texts: Sequence[str]) -> dict[str, Axis]:
-    """`["critic=separable", "truth_nats=2,4"]` -> axis -> values, with the types that the study's axes have."""
+    """`["critic=separable", "truth_nats=2,4"]` -> axis -> values, typed as the study's own."""
     overrides: dict[str, Axis] = {}
     for text in texts:
         axis, equals, values = text.partition("=")

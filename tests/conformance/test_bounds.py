@@ -1,4 +1,4 @@
-"""Every bound, found by its file, against its own facts. A new file is checked here before anyone writes a test.
+"""Every bound, found by its file, against its own facts: a new file is checked before anyone writes a test.
 
 Each check takes a bound; laws are small enough that all their batches can be counted out.
 """

@@ -21,7 +21,7 @@ def row(cell):
     return {"value": cell.seed("data") / 2**63 * cell["scale"] + cell.settings["shift"], "status": "ok"}
 
 def measure(pack):
-    return [Measurement(row(cell), curve=[{"step": 0, "weight": cell.seed("weights")}]) for cell in pack.cells]
+    return [Measurement(row(cell), curve=[{"step": 0, "w": cell.seed("weights")}]) for cell in pack.cells]
 
 def mean_is_positive(tables):
     values = tables["table"]["value"]
