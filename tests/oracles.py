@@ -1,6 +1,6 @@
 """Slow, legible truths: every bound once more, from its paper's equation, in loops over Python floats.
 
-`scores[i][j]` is f(x_i, y_j) of a batch, or f(x, y) of a finite law whose table of probabilities is `joint[x][y]`.
+`scores[i][j]` is f(x_i, y_j) of a batch, or f(x, y) of a finite law with probabilities `joint[x][y]`.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def f_dime_hellinger_objective(scores: Table) -> float:
 
 
 def anchor_objective(scores: Table, weight: float = 1.0) -> float:
-    """Mean ln posterior of the true class, its prior K / (K + nu) for "one is positive", nu / (K + nu) for "none"."""
+    """Mean ln posterior of the class: "one is positive", prior K / (K + nu), or "none", nu / (K + nu)."""
     n = len(scores)
     n_candidates = n - 1
     one, none = [], []

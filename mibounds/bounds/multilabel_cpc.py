@@ -23,14 +23,15 @@ class MultilabelCPC(Bound):
     """ML-CPC: mean_i f_ii - ln( (alpha/n) mean_i e^f_ii + (1 - alpha/n) mean_(i != j) e^f_ij ).
 
     Its ceiling is ln(n / alpha). At alpha = 1 it lies below InfoNCE on every batch, and so is a bound in
-    expectation. The smallest alpha the paper proves for negatives drawn afresh, n / (n (n - 1) + 1), lifts
-    the ceiling to ln(n (n - 1) + 1). With the negatives of the batch itself that is no strict bound: no small
-    finite law was found to break it, but for y = x uniform over 10,000 symbols and n = 316 the mean is 0.0013
-    nats over the MI. Smaller alpha breaks it plainly. The population value, n -> infinity, is
+    expectation. At the default, n / (n (n - 1) + 1), the n positives together weigh as one negative and the
+    ceiling is ln(n (n - 1) + 1). With the negatives of the batch itself that is no strict bound in
+    expectation: small finite laws keep it, but for y = x uniform over 10,000 symbols and n = 316 the mean is
+    0.0013 nats over the MI. Smaller alpha breaks it plainly. The population value, n -> infinity, is
     Donsker-Varadhan's for every alpha.
 
     Args:
-        alpha: weight of the positives, in (0, 1]; None for n / (n (n - 1) + 1), n the batch size.
+        alpha: weight of the positives, in (0, 1]; None for the default above, which depends on the batch size
+        n.
 
     Raises: ParameterError if alpha lies outside.
 

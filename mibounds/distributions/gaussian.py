@@ -92,11 +92,15 @@ class Gaussian(Distribution):
         return both[:, : self.dim_x], both[:, self.dim_x :]
 
     def log_density_ratio(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._half_x(x) + self._half_y(y) + ((x @ self._cross.to(x)) * y).sum(-1)
+        # in float64, since terms of the size 1 / (1 - rho^2) cancel
+        wide_x, wide_y = x.double(), y.double()
+        cross = ((wide_x @ self._cross.to(wide_x)) * wide_y).sum(-1)
+        return (self._half_x(wide_x) + self._half_y(wide_y) + cross).to(x)
 
     def log_density_ratio_matrix(self, x: Tensor, y: Tensor) -> Tensor:
-        cross = x @ self._cross.to(x) @ y.transpose(-1, -2)
-        return self._half_x(x).unsqueeze(-1) + self._half_y(y).unsqueeze(-2) + cross
+        wide_x, wide_y = x.double(), y.double()
+        cross = wide_x @ self._cross.to(wide_x) @ wide_y.mT
+        return (self._half_x(wide_x).unsqueeze(-1) + self._half_y(wide_y).unsqueeze(-2) + cross).to(x)
 
     def _half_x(self, x: Tensor) -> Tensor:
         return self.mutual_information + ((x @ self._quadratic_x.to(x)) * x).sum(-1)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mibounds.distributions._chi_squared import chi_squared
 from mibounds.distributions.base import Distribution
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import ParameterError
@@ -60,17 +61,19 @@ class StudentT(Distribution):
 
     def draw(self, n: int, generator: torch.Generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         x, y = self.gaussian.draw(n, generator, dtype)
-        shape = torch.full((n, 1), self.dof / 2, dtype=torch.float64, device=generator.device)
-        # the public samplers of torch take no generator
-        gamma = torch._standard_gamma(shape, generator=generator)
-        scale = (gamma / (self.dof / 2)).rsqrt().to(dtype)
+        scale = (chi_squared(n, self.dof, generator) / self.dof).rsqrt().to(dtype)
         return x * scale, y * scale
 
     def log_density_ratio(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._log_ratio(x, y, ((x @ self._cross.to(x)) * y).sum(-1))
+        # in float64, since large terms cancel
+        wide_x, wide_y = x.double(), y.double()
+        cross = ((wide_x @ self._cross.to(wide_x)) * wide_y).sum(-1)
+        return self._log_ratio(wide_x, wide_y, cross).to(x)
 
     def log_density_ratio_matrix(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._log_ratio(x.unsqueeze(-2), y.unsqueeze(-3), x @ self._cross.to(x) @ y.mT)
+        wide_x, wide_y = x.double(), y.double()
+        cross = wide_x @ self._cross.to(wide_x) @ wide_y.mT
+        return self._log_ratio(wide_x.unsqueeze(-2), wide_y.unsqueeze(-3), cross).to(x)
 
     def _log_ratio(self, x: Tensor, y: Tensor, cross: Tensor) -> Tensor:
         joint = _quadratic(x, self._joint_x) + cross + _quadratic(y, self._joint_y)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mibounds import theory
+from mibounds.distributions._chi_squared import chi_squared
 from mibounds.distributions.base import Distribution
 
 
@@ -65,15 +66,14 @@ class VonMisesFisher(Distribution):
         cosine = torch.empty(n, 1, dtype=torch.float64, device=generator.device)
         pending = torch.arange(n, device=generator.device)
         while len(pending):
-            # t a coordinate of a uniform direction, (1 + t)/2 is the envelope's symmetric beta variable
-            z = (1 + normalize(_normal(len(pending), self.dim_x, generator), dim=-1)[:, 0]) / 2
+            # t, a coordinate of a uniform direction, makes (1 + t)/2 the envelope's symmetric beta variable
+            first, others = _normal(len(pending), 1, generator), chi_squared(len(pending), m, generator)
+            z = (1 + first / (first**2 + others).sqrt()) / 2
             proposed = (1 - (1 + b) * z) / (1 - (1 - b) * z)
             log_accept = self.kappa * proposed + m * torch.log1p(-center * proposed) - log_envelope
-            uniform = torch.rand(
-                len(pending), generator=generator, dtype=torch.float64, device=generator.device
-            )
-            accepted = uniform.log() <= log_accept
-            cosine[pending[accepted], 0] = proposed[accepted]
+            uniform = torch.rand(z.shape, generator=generator, dtype=z.dtype, device=z.device)
+            accepted = (uniform.log() <= log_accept).squeeze(-1)
+            cosine[pending[accepted]] = proposed[accepted]
             pending = pending[~accepted]
         return cosine
 

@@ -41,13 +41,13 @@ def read(folder: Path, names: Iterable[str]) -> Tables:
     """The tables of these file names. Only `nan` means missing: "none" and "" are texts like others."""
     import pandas as pd
 
+    by_itself = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+    exact: dict[str, Any] = {} if by_itself else {"float_precision": "round_trip"}
     tables: Tables = {}
     for name in names:
         path = folder / name
         try:
-            tables[path.stem] = pd.read_csv(
-                path, keep_default_na=False, na_values=["nan"], float_precision="round_trip"
-            )
+            tables[path.stem] = pd.read_csv(path, keep_default_na=False, na_values=["nan"], **exact)
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
         except (ValueError, UnicodeDecodeError) as error:

@@ -320,7 +320,7 @@ class HalvedNWJ(Bound):
 
 @pytest.fixture
 def drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Bound]:
-    """Writes HalvedNWJ with the given facts to a folder on the package's path, and loads it by its file's name."""
+    """Writes HalvedNWJ with the given facts to a folder on MIBOUNDS_PATH, and loads it by its file's name."""
 
     def write(**facts: object) -> Bound:
         (tmp_path / "bounds").mkdir()

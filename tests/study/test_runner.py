@@ -1,4 +1,4 @@
-"""The runner end to end: resume is a set difference, failures stay alone, results are written once and checked."""
+"""The runner end to end: resume is a set difference, failures stay alone, results are checked."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_a_disk_that_is_full_in_the_worker_ends_the_run_in_one_line(write_study,
             "FIELDS['measure'] = measure\n"
         )
     )
-    with pytest.raises(StoreError, match="cannot write .*File too large") as caught:
+    with pytest.raises(StoreError, match=r"cannot write .*File too large") as caught:
         run(toy)
     assert "\n" not in str(caught.value)
     assert list((Path(toy.file).parent / "out" / "cells").iterdir()) == []
@@ -235,7 +235,7 @@ def test_a_disk_that_is_full_in_the_worker_ends_the_run_in_one_line(write_study,
 
 def test_a_file_in_place_of_the_folder(toy, run, tmp_path: Path):
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(StoreError, match="in the way|Not a directory|File exists"):
+    with pytest.raises(StoreError, match="Not a directory"):
         run(toy)
     assert (tmp_path / "out").read_text() == "in the way"
 
@@ -341,7 +341,7 @@ def test_check_notices_an_edited_number_and_an_edited_record(toy, run):
     table, record = folder / "table.csv", folder / "record.json"
     clean_table, clean_record = table.read_text(), record.read_text()
 
-    edited = pd.read_csv(table, float_precision="round_trip")
+    edited = pd.read_csv(table)
     edited.loc[0, "value"] += 1e-6
     edited.to_csv(table, index=False)
     problems = study.check(toy, folder)
@@ -390,7 +390,7 @@ def test_status_counts_what_is_missing(toy, run, tmp_path: Path):
 
 def test_workers_share_the_threads(write_study, run, monkeypatch):
     toy = study.load(
-        write_study("def row(cell): return {'value': int(os.environ['OMP_NUM_THREADS']), 'status': 'ok'}")
+        write_study("def row(cell): return {'value': os.environ['OMP_NUM_THREADS'], 'status': 'ok'}")
     )
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     cores = len(os.sched_getaffinity(0))

@@ -1,0 +1,90 @@
+"""`mibounds estimate`: the mutual information of a file's columns."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mibounds.cli.errors import say
+from mibounds.errors import ParameterError
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--x",
+    "x_columns",
+    required=True,
+    metavar="COLUMNS",
+    help="Of x, such as a,b or left or sensor_* or 0:32.",
+)
+@click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y.")
+@click.option("--method", default="info_nce", show_default=True, help="A bound or an estimator.")
+@click.option("--critic", help="By file name, for methods that train one.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the interval.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the method, such as batch_size=256.",
+)
+@click.option("--bits", is_flag=True, help="Say it in bits as well.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def estimate(
+    file: Path,
+    x_columns: str,
+    y_columns: str,
+    method: str,
+    critic: str | None,
+    seed: int,
+    confidence: float,
+    settings: tuple[str, ...],
+    bits: bool,
+    as_json: bool,
+) -> None:
+    """Estimate the MI between columns of a file.
+
+    FILE ends in .csv, .tsv, .npz or .npy. COLUMNS are names, patterns, positions from 0 or
+    ranges of them, joined by commas; the name of a 2-d array stands for all its columns.
+    """
+    from mibounds.estimators import estimate_file
+
+    options = dict(map(_setting, settings)) | ({"critic": critic} if critic else {})
+    found = estimate_file(
+        file, x_columns, y_columns, method=method, seed=seed, confidence=confidence, **options
+    )
+    nats = (found.nats, *found.interval)
+    value, low, high = (number / math.log(2) for number in nats)
+    if as_json:
+        in_bits = {"bits": value, "interval_bits": [low, high]} if bits else {}
+        click.echo(json.dumps(found.as_dict() | in_bits, indent=2))
+        return
+    if bits:
+        click.echo(f"{value:.3f} bits ({found.confidence:.0%} interval {low:.3f} to {high:.3f})")
+    click.echo(found)
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """`clip=1.0` -> ("clip", 1.0); values joined by commas are a tuple."""
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise ParameterError(f"--set takes name=value; got {text!r}")
+    values = tuple(map(_value, value.split(",")))
+    return name, values if len(values) > 1 else values[0]
+
+
+def _value(text: str) -> Any:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,65 @@
+"""`mibounds list`: what there is, by file name, without running any of it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import click
+
+import mibounds
+from mibounds import registry
+from mibounds.errors import UnknownNameError
+
+KINDS = ("studies", "bounds", "critics", "distributions", "estimators")
+
+
+@click.command("list")
+@click.argument("kind", metavar="[studies|bounds|critics|distributions|estimators]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def list_names(kind: str | None, as_json: bool) -> None:
+    """List studies and methods by file name."""
+    if kind is not None and kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS)
+    found = {each: summaries(each) for each in ([kind] if kind else KINDS)}
+    if as_json:
+        listed = {each: [{"name": n, "summary": s} for n, s in of.items()] for each, of in found.items()}
+        click.echo(json.dumps(listed[kind] if kind else listed, indent=2))
+        return
+    width = max((len(name) for of in found.values() for name in of), default=0)
+    for each, of in found.items():
+        click.echo(each)
+        for name, summary in of.items():
+            click.echo(f"  {name:{width}}  {summary}".rstrip())
+
+
+def summaries(kind: str) -> dict[str, str]:
+    """Name -> first line of its file's docstring."""
+    files = _files(kind)
+    return {name: _first_line(files[name]) for name in sorted(files)}
+
+
+def _files(kind: str) -> dict[str, Path]:
+    from mibounds.study import find
+
+    if kind == "studies":
+        names, folders = find.names(), find.folders()
+    else:
+        own = Path(str(mibounds.__file__)).parent / kind
+        names, folders = (
+            registry.names(f"mibounds.{kind}"),
+            [own, *map(Path, registry.user_folders(kind))],
+        )
+    return {
+        name: next(path for path in (folder / f"{name}.py" for folder in folders) if path.is_file())
+        for name in names
+    }
+
+
+def _first_line(path: Path) -> str:
+    try:
+        docstring = ast.get_docstring(ast.parse(path.read_bytes()))
+    except SyntaxError as error:
+        return f"(broken: {error.msg}, line {error.lineno})"
+    return docstring.splitlines()[0] if docstring else ""

@@ -1,0 +1,84 @@
+"""The command `mibounds`: its sub-commands, its exit codes, and errors on one line.
+
+Exit codes: 0 done, 1 a claim's check or a run failed, 2 the user's input, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from mibounds import __version__
+from mibounds.cli.check import check
+from mibounds.cli.errors import say
+from mibounds.cli.estimate import estimate
+from mibounds.cli.list import list_names
+from mibounds.cli.plot import plot
+from mibounds.cli.run import run
+from mibounds.cli.status import status
+from mibounds.cli.verdicts import verdicts
+from mibounds.errors import MiboundsError, UnknownNameError
+
+OK, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
+
+
+class Commands(click.Group):
+    """Sub-commands in the order in which they are used, and the nearest name for one that does not exist."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in self.commands:
+            raise UnknownNameError("command", args[0], self.commands)
+        return super().resolve_command(context, args)
+
+
+@click.group(
+    cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def mibounds(context: click.Context) -> None:
+    """Mutual-information bounds, contrastive encoders, and studies that end in a verdict."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (list_names, run, status, plot, check, verdicts, estimate):
+    mibounds.add_command(command)
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command line; returns its exit code. Only a bug raises."""
+    try:
+        return mibounds.main(list(arguments), prog_name="mibounds", standalone_mode=False) or OK
+    except click.Abort:
+        say("stopped; the same command goes on from there")
+        return STOPPED
+    except click.ClickException as error:
+        say(_with_help(error))
+        return BAD_INPUT
+    except MiboundsError as error:
+        say(str(error))
+        return BAD_INPUT
+
+
+def _with_help(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return (
+        f"{error.format_message()} See {context.command_path} --help." if context else error.format_message()
+    )
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(call(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

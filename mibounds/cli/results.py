@@ -1,0 +1,51 @@
+"""Where results lie and where a run puts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mibounds.errors import StoreError
+
+if TYPE_CHECKING:
+    from mibounds.study import Study
+
+RECORD = "record.json"
+
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    metavar="DIR",
+    help="Folder with a folder for each study, or one study's own; by default ./results.",
+)
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Results go to DIR/STUDY; by default to results/STUDY for the full grid, else to a folder below it.",
+)
+
+
+def out_folder(study: Study, preset: str, altered: bool, out: Path | None) -> Path:
+    """The folder that a run of the study writes to."""
+    from mibounds.study import default_out
+
+    return default_out(study, preset, altered) if out is None else out / study.slug
+
+
+def folder_of(results: Path, slug: str) -> Path:
+    """The study's folder in `results`, which may be that folder itself."""
+    return results if (results / RECORD).is_file() else results / slug
+
+
+def folders(results: Path) -> list[Path]:
+    """All folders in `results` that hold a run."""
+    found = [
+        path.parent for path in (results / RECORD, *sorted(results.glob(f"*/{RECORD}"))) if path.is_file()
+    ]
+    if not found:
+        raise StoreError(f"no results in {results}: run a study first, or name another folder with --results")
+    return found

@@ -1,0 +1,85 @@
+"""`mibounds run`: measure what is missing, then tables, figures and verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mibounds.cli.errors import say_all
+from mibounds.cli.grid_options import grid_of, grid_options
+from mibounds.cli.results import out_folder, out_option
+from mibounds.cli.verdicts import rows_of, show
+
+if TYPE_CHECKING:
+    from mibounds.study import Results, Study
+
+
+@click.command()
+@click.argument("studies", metavar="STUDY...|all", nargs=-1, required=True)
+@grid_options
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda")
+@click.option("--workers", type=int, metavar="N", help="Processes; by default one a core.")
+@out_option
+@click.option(
+    "--fresh", is_flag=True, help="Measure everything anew; by default a run goes on where it was stopped."
+)
+def run(
+    studies: tuple[str, ...],
+    preset: str,
+    settings: tuple[str, ...],
+    replicates: int | None,
+    device: str,
+    workers: int | None,
+    out: Path | None,
+    fresh: bool,
+) -> int:
+    """Run studies, or go on with stopped ones.
+
+    Measures the cells that are missing, then writes tables, figures, record and verdicts.
+    STUDY is a name from `mibounds list studies` or the path of a file.
+    """
+    from mibounds import study
+
+    chosen = [study.load(name) for name in _names(studies)]
+    grids = [
+        grid_of(one, preset, settings, replicates) for one in chosen
+    ]  # all input is judged before any work
+    exit_code = 0
+    for one, grid in zip(chosen, grids, strict=True):
+        try:
+            results = study.run(
+                one,
+                preset,
+                out_folder(one, preset, grid.altered, out),
+                overrides=study.parse_overrides(one, settings),
+                replicates=replicates,
+                device=device,
+                workers=workers,
+                fresh=fresh,
+            )
+        except study.RunFailed as error:
+            say_all(str(error), error.failures)
+            exit_code = 1
+        else:
+            _report(one, results)
+    return exit_code
+
+
+def _names(studies: tuple[str, ...]) -> list[str]:
+    from mibounds.study import names
+
+    return names() if studies == ("all",) else list(dict.fromkeys(studies))
+
+
+def _report(study: Study, results: Results) -> None:
+    record = results.record
+    click.echo(f"{study.slug}: {study.question}")
+    click.echo(
+        f"  table    {results.folder / 'table.csv'} ({record['rows']} rows, {record['failed']} not ok)"
+    )
+    figure = results.folder / "figure.png"
+    if figure.is_file():
+        click.echo(f"  figure   {figure}")
+    show(rows_of(record))

@@ -1,0 +1,203 @@
+"""Tables from files, and columns from tables. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.data.samples import listed
+from mibounds.errors import DataError, ParameterError, UnknownNameError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+BROKEN = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named arrays of a file. A 2-d array `left` has the columns `left_0`, `left_1`, ...; a 1-d one is a column.
+
+    Attributes: source, the file's name for messages; arrays by name.
+    """
+
+    source: str
+    arrays: Mapping[str, NDArray[Any]]
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All columns by name, in the file's order; arrays that are neither 1-d nor 2-d have none."""
+        return {
+            name: column
+            for key, array in self.arrays.items()
+            if array.ndim in (1, 2)
+            for name, column in _columns_of(key, array).items()
+        }
+
+
+def read_table(path: str | Path) -> Table:
+    """Reads `.csv`, `.tsv`, `.npz` or `.npy`.
+
+    CSV: the first line names the columns; where it holds numbers alone, they are named "0", "1", ... instead.
+    npz: arrays by key. npy: a 2-d array, whose columns are named "0", "1", ...
+
+    Raises: DataError if there is no such file, or it is empty, unreadable, truncated, ragged, names a column twice,
+        or holds Python objects, which are never unpickled.
+    """
+    path = Path(path)
+    readers = {".csv": _read_text, ".tsv": _read_text, ".npz": _read_npz, ".npy": _read_npy}
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected a file")
+    if not path.exists():
+        raise DataError(f"there is no file {path}")
+    if path.suffix.lower() not in readers:
+        raise DataError(f"{path.name} must end in one of {', '.join(readers)}")
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} is empty")
+        return Table(path.name, readers[path.suffix.lower()](path))
+    except PermissionError as error:
+        raise DataError(f"cannot read {path}: no permission") from error
+
+
+def select_columns(table: Table, selection: str) -> DataFrame:
+    """The columns that `selection` names, `n x dim`, in its order, each once.
+
+    Args:
+        selection: terms joined by commas. A term is a column's name, a 2-d array's name (all its columns), a pattern
+            with `*`, `?` or `[...]`, a column's position from 0, or a range of positions `first:end` without the end.
+            A name goes before a position.
+
+    Raises: UnknownNameError, with the nearest name, if a term matches nothing; ParameterError if positions lie
+        outside the table; DataError if the columns differ in length or are text.
+
+    Example:
+        >>> table = Table("t.npz", {"a": np.arange(3), "left": np.zeros((3, 4))})
+        >>> list(select_columns(table, "left_1*,a,3:")), list(select_columns(table, "left"))
+        (['left_1', 'a', 'left_2', 'left_3'], ['left_0', 'left_1', 'left_2', 'left_3'])
+    """
+    import pandas as pd
+
+    columns = table.columns()
+    chosen: dict[str, NDArray[Any]] = {}
+    for term in (part.strip() for part in selection.split(",")):
+        chosen |= _matching(table, columns, term)
+    lengths = {name: len(column) for name, column in chosen.items()}
+    if len(set(lengths.values())) > 1:
+        first, other = next((a, b) for a in lengths for b in lengths if lengths[a] != lengths[b])
+        raise DataError(
+            f"columns of one side must be equally long; {first!r} has {lengths[first]} rows, "
+            f"{other!r} has {lengths[other]}"
+        )
+    text = [name for name, column in chosen.items() if column.dtype.kind not in "biufc"]
+    if text:
+        raise DataError(f"{table.source} holds text or dates in {listed(text)}; expected columns of numbers")
+    return pd.DataFrame(chosen)
+
+
+def select_sides(table: Table, x_columns: str, y_columns: str) -> tuple[DataFrame, DataFrame]:
+    """x and y by two selections of `select_columns`. Raises: DataError also if they share a column."""
+    x, y = select_columns(table, x_columns), select_columns(table, y_columns)
+    shared = [name for name in x.columns if name in set(y.columns)]
+    if shared:
+        raise DataError(f"a column must be in x or in y, not in both; both hold {listed(shared)}")
+    return x, y
+
+
+def _columns_of(key: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    if array.ndim == 1:
+        return {key: array}
+    return {f"{key}_{i}": array[:, i] for i in range(array.shape[1])}
+
+
+def _matching(table: Table, columns: dict[str, NDArray[Any]], term: str) -> dict[str, NDArray[Any]]:
+    if term in columns:
+        return {term: columns[term]}
+    if term in table.arrays:
+        array = table.arrays[term]
+        if array.ndim != 2:
+            raise DataError(f"array {term!r} of {table.source} has shape {array.shape}; expected n or n x dim")
+        return _columns_of(term, array)
+    if re.fullmatch(r"\d+|\d*:\d*", term):
+        return _at_positions(columns, term)
+    if any(sign in term for sign in "*?["):
+        matched = fnmatch.filter(columns, term)
+        if matched:
+            return {name: columns[name] for name in matched}
+    raise UnknownNameError("column", term, {*columns, *table.arrays})
+
+
+def _at_positions(columns: dict[str, NDArray[Any]], term: str) -> dict[str, NDArray[Any]]:
+    first, colon, end = term.partition(":")
+    start = int(first or 0)
+    stop = int(end or len(columns)) if colon else start + 1
+    if not start < stop <= len(columns):
+        raise ParameterError(f"{term!r} is no position or range within the table's {len(columns)} columns, 0 first")
+    return dict(list(columns.items())[start:stop])
+
+
+def _read_text(path: Path) -> dict[str, NDArray[Any]]:
+    import pandas as pd
+
+    options: dict[str, Any] = {"sep": SEPARATORS[path.suffix.lower()], "encoding": "utf-8-sig"}
+    try:
+        first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0]
+        names = [str(name).strip() for name in first]
+        counted = [str(i) for i in range(len(names))]
+        has_header = names == counted or not all(_is_number(name) for name in names)
+        names = [name or f"unnamed_{i}" for i, name in enumerate(names)] if has_header else counted
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{path} names a column twice: {listed(twice)}; rename one")
+        body = pd.read_csv(path, header=0 if has_header else None, low_memory=False, **options)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path} holds no rows of data") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path} as text in columns: {str(error).strip()}") from error
+    # pandas makes an index of what rows hold beyond the first line's columns.
+    if body.shape[1] != len(names) or not isinstance(body.index, pd.RangeIndex):
+        raise DataError(f"rows of {path} are longer than its first line of {len(names)} columns")
+    if body.empty:
+        raise DataError(f"{path} holds no rows of data")
+    return {name: body.iloc[:, i].to_numpy() for i, name in enumerate(names)}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except BROKEN as error:
+        raise DataError(_why_unreadable(path, error)) from error
+
+
+def _read_npy(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except BROKEN as error:
+        raise DataError(_why_unreadable(path, error)) from error
+    if array.ndim != 2:
+        raise DataError(f"{path} holds an array of shape {array.shape}; expected n x columns")
+    return {str(i): array[:, i] for i in range(array.shape[1])}
+
+
+def _why_unreadable(path: Path, error: BaseException) -> str:
+    if "allow_pickle" in str(error) or "pickle" in str(error):
+        return f"{path} holds Python objects, or no array at all; expected arrays of numbers, nothing is unpickled"
+    return f"cannot read {path}; it seems truncated or of another kind ({error})"

@@ -1,0 +1,82 @@
+"""What an estimate is, and what makes one: samples in, nats with an interval and what to think of them out."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+from mibounds.data import Samples
+
+Direction = Literal["lower", "upper", "none"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mutual information in nats, and what to think of it.
+
+    Attributes:
+        nats: the estimate, read from samples that trained and selected nothing.
+        interval: (low, high) at `confidence`, in nats; of what the estimator aims at, see there.
+        method: the bound's or the estimator's name.
+        direction: "lower", "upper" or "none": on which side of the truth the estimate stands.
+        validity: why that direction can be trusted.
+        ceiling_nats: the largest value that the report fold could show, inf if there is none.
+        saturated: whether the estimate is so near the ceiling that it says little about the truth.
+        folds: how many pairs each fold holds.
+        warnings: whatever should be known before the number is used; one sentence each.
+        history: columns by name, an entry a check of the training; empty where nothing was trained.
+        confidence: of the interval.
+    """
+
+    nats: float
+    interval: tuple[float, float]
+    method: str
+    direction: Direction
+    validity: str
+    ceiling_nats: float
+    saturated: bool
+    folds: Mapping[str, int]
+    confidence: float
+    warnings: tuple[str, ...] = ()
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        text = (
+            f"{self.nats:.3f} nats ({self.confidence:.0%} interval {low:.3f} to {high:.3f}) by {self.method}, "
+            f"{self._side()}"
+        )
+        if self.saturated:
+            text += f"\nsaturated: the most that this report fold could show is {self.ceiling_nats:.3f} nats"
+        return text
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields in JSON's types; a ceiling of infinity becomes None."""
+        ceiling = self.ceiling_nats if math.isfinite(self.ceiling_nats) else None
+        lists = {"interval": list(self.interval), "warnings": list(self.warnings)}
+        history = {name: list(column) for name, column in self.history.items()}
+        return asdict(self) | lists | {"ceiling_nats": ceiling, "history": history}
+
+    def _side(self) -> str:
+        if self.direction == "none":
+            return "no bound: the truth may lie on either side"
+        side = {"lower": "above", "upper": "below"}[self.direction]
+        strength = "" if self.validity == "bound in expectation" else f" ({self.validity})"
+        return f"{'a' if side == 'above' else 'an'} {self.direction} bound{strength}: the truth may lie {side}"
+
+
+class Estimator(ABC):
+    """Samples -> Estimate. A subclass is a frozen dataclass whose fields are its parameters.
+
+    Facts: name, its file's name; references.
+    """
+
+    name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        """The mutual information of `samples`; randomness from `seed` alone."""

@@ -1,0 +1,2 @@
+from mibounds.estimators.base import Estimator
+class Gaussian(Estimator): pass
