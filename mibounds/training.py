@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,17 @@ def shuffled_batches(x: Tensor, y: Tensor, seeds: Sequence[int], batch_size: int
         for start in range(0, n - batch_size + 1, batch_size):
             rows = orders[:, start : start + batch_size]
             yield x[runs, rows], y[runs, rows]
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Numbers under 1e-38 count as zero: in fading gradients and moments they slow a core several times."""
+    supported = torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        if supported:
+            torch.set_flush_denormal(False)
 
 
 @dataclass
@@ -163,18 +175,30 @@ class Trainer(nn.Module):
         ]
         return _Group(bound, torch.tensor(runs, device=device), baseline, readings)
 
+    def owners(self) -> list[tuple[nn.Module, Tensor]]:
+        """The trained modules, each with the runs that its parameters' leading dimension stands for."""
+        everyone = torch.arange(self.n_runs)
+        return [(self.critic, everyone)] + [(g.baseline, g.runs.cpu()) for g in self._groups if g.baseline]
+
+    def inputs(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        """What the bound of `run` is called with: scores `n x n`, and log_baseline `n` if it has one.
+
+        x and y are a stack for all runs, `R x n x dim`.
+        """
+        group = next(group for group in self._groups if run in group.runs)
+        row = group.runs.tolist().index(run)
+        return tuple(i[row] for i in group.inputs(self.critic(x, y), x, y))
+
     def _held_back(self, rates: Sequence[float]) -> list[tuple[nn.Parameter, Tensor]]:
         """For each parameter, the share of the fastest run's step that each run does not take."""
         if len(set(rates)) == 1:
             return []
         held = 1 - torch.tensor(rates) / max(rates)
-        return [(p, held[runs].to(p).view(-1, *[1] * (p.ndim - 1))) for p, runs in self.trained()]
-
-    def trained(self) -> list[tuple[nn.Parameter, Tensor]]:
-        """Every trained parameter, of the critic and of log-baselines, and the runs that its leading dimension holds."""
-        owners: list[tuple[nn.Module, Tensor]] = [(self.critic, torch.arange(self.n_runs))]
-        owners += [(group.baseline, group.runs.cpu()) for group in self._groups if group.baseline]
-        return [(p, runs) for module, runs in owners for p in module.parameters()]
+        return [
+            (p, held[runs].to(p).view(-1, *[1] * (p.ndim - 1)))
+            for module, runs in self.owners()
+            for p in module.parameters()
+        ]
 
     def fit(self, batches: Iterator[Batch], steps: int) -> Tensor:
         """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x C` nats.
@@ -184,7 +208,8 @@ class Trainer(nn.Module):
         """
         if self.optimizer is None:
             raise ParameterError(f"the critic {type(self.critic).__name__} has nothing to train")
-        values = torch.stack([self._train_step(*next(batches)) for _ in range(steps)])
+        with _denormals_flushed():
+            values = torch.stack([self._train_step(*next(batches)) for _ in range(steps)])
         self._note_divergence(values)
         self.steps_done += steps
         return values
@@ -257,26 +282,25 @@ class Trainer(nn.Module):
 
 
 class BestWeights:
-    """A copy of each run's weights at its best selection value so far; never a reference to weights that train on.
-
-    Holds the critic's and the log-baselines' weights. A value that is not finite is never the best.
-    """
+    """A copy of each run's weights at its best selection value so far; never a reference to weights that train on."""
 
     def __init__(self, trainer: Trainer):
         self.best = torch.full((trainer.n_runs,), -torch.inf)
-        self._kept = [(p, runs, p.detach().clone()) for p, runs in trainer.trained()]
+        self._kept = [
+            (p, p.detach().clone(), runs) for module, runs in trainer.owners() for p in module.parameters()
+        ]
 
     def update(self, values: Tensor) -> Tensor:
-        """Keeps the weights of those runs whose `values` (`R`) beat their best. Returns which did."""
-        values = values.cpu()
-        better = values.isfinite() & (values > self.best)
+        """Keeps the weights of those runs whose `values` (`R`) beat their best; NaN never does. Returns which did."""
+        values = values.detach().cpu()
+        better = values > self.best
         self.best = torch.where(better, values, self.best)
-        for p, runs, kept in self._kept:
+        for p, kept, runs in self._kept:
             kept[better[runs]] = p.detach()[better[runs]]
         return better
 
-    @torch.no_grad()
     def restore(self) -> None:
         """Puts the kept weights back."""
-        for p, _, kept in self._kept:
-            p.copy_(kept)
+        with torch.no_grad():
+            for p, kept, _ in self._kept:
+                p.copy_(kept)

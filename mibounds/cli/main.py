@@ -61,18 +61,21 @@ def call(arguments: Sequence[str]) -> int:
         say("stopped; the same command goes on from there")
         return STOPPED
     except click.ClickException as error:
-        say(_with_help(error))
+        say(_usage(error))
         return BAD_INPUT
     except MiboundsError as error:
         say(str(error))
         return BAD_INPUT
 
 
-def _with_help(error: click.ClickException) -> str:
+def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    return (
-        f"{error.format_message()} See {context.command_path} --help." if context else error.format_message()
-    )
+    if context is None:
+        return error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        known = [name for parameter in context.command.get_params(context) for name in parameter.opts]
+        return str(UnknownNameError("option", error.option_name, [n for n in known if n.startswith("-")]))
+    return f"{error.format_message()} See {context.command_path} --help."
 
 
 def main() -> None:

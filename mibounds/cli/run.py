@@ -42,7 +42,7 @@ def run(
     """
     from mibounds import study
 
-    chosen = [study.load(name) for name in _names(studies)]
+    chosen = [study.load(name) for name in names_of(studies)]
     grids = [
         grid_of(one, preset, settings, replicates) for one in chosen
     ]  # all input is judged before any work
@@ -67,7 +67,7 @@ def run(
     return exit_code
 
 
-def _names(studies: tuple[str, ...]) -> list[str]:
+def names_of(studies: tuple[str, ...]) -> list[str]:
     from mibounds.study import names
 
     return names() if studies == ("all",) else list(dict.fromkeys(studies))

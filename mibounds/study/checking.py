@@ -19,14 +19,15 @@ def verdicts(study: Study, of: Tables) -> dict[str, Verdict]:
     return {claim.id: _decide(study, claim.id, claim.verdict, of) for claim in study.claims}
 
 
-def read_results(folder: Path) -> tuple[dict[str, Any], Tables]:
+def read_results(folder: str | Path) -> tuple[dict[str, Any], Tables]:
     """The record of a results folder and the tables that it names."""
-    found = record.require(folder)
-    return found, tables.read(folder, found["tables"])
+    found = record.require(Path(folder))
+    return found, tables.read(Path(folder), found["tables"])
 
 
-def check(study: Study, folder: Path) -> list[str]:
+def check(study: Study, folder: str | Path) -> list[str]:
     """What is wrong with the results in `folder`, a line each: edited tables, verdicts that changed."""
+    folder = Path(folder)
     found = record.require(folder)
     problems = []
     if found["study"] != study.slug:

@@ -87,9 +87,9 @@ def read(folder: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise StoreError(f"{path} is no record: {error}; run the study again") from error
+        raise StoreError(f"{path} is no record: {error}; remove it and run the study again") from error
     if not isinstance(record, dict) or not {"study", "preset", "tables", "verdicts"} <= record.keys():
-        raise StoreError(f"{path} is no record of a run; run the study again")
+        raise StoreError(f"{path} is no record of a run; remove it and run the study again")
     return record
 
 

@@ -157,7 +157,7 @@ def run(
 
 def redraw(study: Study, folder: str | Path) -> list[Path]:
     """Draw the figures again from the tables in `folder`."""
-    return _draw(study, checking.read_results(Path(folder))[1], Path(folder))
+    return _draw(study, checking.read_results(folder)[1], Path(folder))
 
 
 def _require_room(grid: Grid, folder: Path) -> None:

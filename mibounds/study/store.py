@@ -53,7 +53,7 @@ class Store:
             raise StoreError(f"cannot list {self.cells}: {error.strerror or error}") from error
 
     def write(self, cell: Cell, measured: Measurement, seconds: float, made: dict[str, Any]) -> None:
-        """Store what `cell` gave. `made` tells with which device and versions."""
+        """Store what `cell` gave, unless it is there. `made` tells with which device and versions."""
         tables = {
             name: [_plain_row(cell, name, row) for row in rows] for name, rows in measured.tables.items()
         }
@@ -76,7 +76,7 @@ class Store:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "made": made,
         }
-        if not self.path(cell.id).exists():  # a second runner's cell stays: one cell, one `seconds`
+        if not self.path(cell.id).exists():  # so that two runners agree on `seconds`
             files.write_text(self.path(cell.id), json.dumps(payload | {"sha256": digest(payload)}) + "\n")
 
     def read(self, cell: Cell) -> dict[str, Any] | None:

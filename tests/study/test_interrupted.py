@@ -48,6 +48,12 @@ def wait_until(condition, seconds: float = 10.0) -> bool:
     return condition()
 
 
+def wait_for_cells(of: Study, out: Path, more: int) -> None:
+    before = study.status(of, "full", out)
+    target = min(before.done + more, before.total)
+    wait_until(lambda: study.status(of, "full", out).done >= target)
+
+
 def is_running(process: int) -> bool:
     stat = Path(f"/proc/{process}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
@@ -70,8 +76,7 @@ def test_killed_at_twenty_moments_and_resumed(slow: Study, undisturbed: pd.DataF
     for kill in range(N_KILLS):
         process = start(slow.file, out)
         if kill % 4 < 2:  # however slow the machine, half of the kills fall among the cells
-            target = study.status(slow, "full", out).done + moments.randint(1, 10)
-            wait_until(lambda: study.status(slow, "full", out).done >= target)
+            wait_for_cells(slow, out, moments.randint(1, 10))
         time.sleep(moments.uniform(0.0, 0.4))
         os.killpg(process.pid, signal.SIGKILL) if kill % 2 else process.kill()
         process.communicate()
@@ -119,7 +124,7 @@ def test_no_worker_outlives_a_killed_runner(sleeper: Study, tmp_path: Path):
     assert wait_until(lambda: len(workers_of(sleeper)) == 2)
     assert all(map(is_running, workers_of(sleeper)))
     runner.kill()
-    runner.communicate()
+    runner.wait()
     assert wait_until(lambda: not any(map(is_running, workers_of(sleeper))), seconds=3)
 
 

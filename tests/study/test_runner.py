@@ -162,6 +162,7 @@ def test_a_generator_is_stored_cell_by_cell(write_study, run):
     [
         ("return [Measurement(row(pack.cells[0]))]", "one Measurement per cell, 4 here; got 1"),
         ("yield Measurement(row(pack.cells[0]))", "one Measurement per cell, 4 here; got 1"),
+        ("yield from [Measurement(row(cell)) for cell in (*pack.cells, pack.cells[0])]", "4 here; got 5"),
         ("return [row(cell) for cell in pack.cells]", "got dict"),
         ("return [Measurement({'value': 1.0}) for cell in pack.cells]", "status"),
         ("import os; os._exit(3)", "exit code 3"),
@@ -289,7 +290,7 @@ def test_several_rows_a_cell_and_columns_that_come_late(write_study, run):
         write_study(
             "def row(cell):\n"
             "    rows = [{'value': 1.0, 'step': step, 'status': 'ok'} for step in (1, 2)]\n"
-            "    return rows if cell['kind'] == 'a' else [*rows, {'value': 2.0, 'status': 'failed', 'reason': 'why'}]"
+            "    return rows if cell['kind'] == 'a' else [*rows, {'value': 2.0, 'status': 'bad', 'why': ''}]"
         )
     )
     table = run(toy).table
@@ -300,7 +301,7 @@ def test_several_rows_a_cell_and_columns_that_come_late(write_study, run):
         "value",
         "step",
         "status",
-        "reason",
+        "why",
         "seconds",
     ]
     assert len(table) == 6 * 2 + 6 * 3 and table["step"].isna().sum() == 6

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from mibounds.errors import StoreError, StudyError
 from mibounds.study import find
@@ -26,7 +26,7 @@ class Task:
         folder: the results folder.
         label: names the pack on a progress line.
         points, settings: the pack's cells.
-        missing: ids of the cells to store; the others are finished.
+        missing: ids of the cells that are not finished yet.
     """
 
     study_file: str
@@ -79,14 +79,13 @@ class Engine(ABC):
 
 
 def measure(task: Task, study: Study, device: str, made: dict[str, Any]) -> Ended:
-    """Measure the pack whole and store the cells that are missing, each as it comes."""
+    """Measure the pack whole and store its cells as they come; finished ones stay as they are."""
     cells = tuple(Cell(study, point, task.settings) for point in task.points)
     store = Store(Path(task.folder))
-    missing = set(task.missing) - store.present()  # a second runner may have finished some meanwhile
-    if not missing:
+    if store.present() >= set(task.missing):  # a second runner was faster
         return Ended(task, "done")
     try:
-        _measure(Pack(cells, device), study, missing, store, made)
+        _measure(Pack(cells, device), study, store, made)
     except StoreError as error:
         return Ended(task, "store", str(error))
     except Exception as error:  # the study's own code: whatever it raises is that pack's failure
@@ -96,26 +95,33 @@ def measure(task: Task, study: Study, device: str, made: dict[str, Any]) -> Ende
     return Ended(task, "done")
 
 
-def _measure(pack: Pack, study: Study, missing: set[str], store: Store, made: dict[str, Any]) -> None:
-    clock = time.perf_counter()
-    measurements = study.measure(pack)
-    whole = None
-    if isinstance(measurements, Sequence):
-        whole = (time.perf_counter() - clock) / len(pack.cells)
-        _require_count(len(measurements), pack)
-    count = 0
-    for count, measured in enumerate(measurements, start=1):
-        _require_count(count, pack, at_most=True)
+def _measure(pack: Pack, study: Study, store: Store, made: dict[str, Any]) -> None:
+    n_cells, count = len(pack.cells), 0
+    for measured, seconds in _timed(pack, study):
+        count += 1
         if not isinstance(measured, Measurement):
             raise StudyError(f"measure must give one Measurement per cell; got {type(measured).__name__}")
-        now = time.perf_counter()
-        seconds, clock = now - clock if whole is None else whole, now
-        cell = pack.cells[count - 1]
-        if cell.id in missing:
-            store.write(cell, measured, seconds, made)
-    _require_count(count, pack)
+        if count < n_cells:
+            store.write(pack.cells[count - 1], measured, seconds, made)
+    if count != n_cells:
+        _refuse_count(pack, count)
+    store.write(pack.cells[-1], measured, seconds, made)  # only now: a pack that ends badly is not finished
 
 
-def _require_count(count: int, pack: Pack, at_most: bool = False) -> None:
-    if count > len(pack.cells) or (count < len(pack.cells) and not at_most):
-        raise StudyError(f"measure must give one Measurement per cell, {len(pack.cells)} here; got {count}")
+def _timed(pack: Pack, study: Study) -> Iterator[tuple[Any, float]]:
+    """What the study measures, with seconds: equal shares of a list's, the time between a generator's."""
+    clock = time.perf_counter()
+    measurements = study.measure(pack)
+    if isinstance(measurements, Sequence):
+        if len(measurements) != len(pack.cells):
+            _refuse_count(pack, len(measurements))
+        share = (time.perf_counter() - clock) / len(pack.cells)
+        yield from ((measured, share) for measured in measurements)
+        return
+    for measured in measurements:
+        yield measured, time.perf_counter() - clock
+        clock = time.perf_counter()
+
+
+def _refuse_count(pack: Pack, count: int) -> NoReturn:
+    raise StudyError(f"measure must give one Measurement per cell, {len(pack.cells)} here; got {count}")

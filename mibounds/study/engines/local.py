@@ -37,7 +37,7 @@ class LocalEngine(Engine):
         self.workers = workers
         self._facts: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._alive: set[_Worker] = set()
+        self._alive: list[_Worker] = []
         self._stopped = False
 
     def facts(self) -> dict[str, Any]:
@@ -48,11 +48,14 @@ class LocalEngine(Engine):
         for task in tasks:
             waiting.put(task)
         threads: list[threading.Thread] = []
+        self._alive, self._stopped = [], False
         try:
             n_workers = min(self.workers or n_cores(), len(tasks))
             first = self._start(device, n_workers)
-            if first.device == "cuda" and self.workers is None:
+            if first.device == "cuda" and self.workers is None and n_workers > 1:
+                first.end()
                 n_workers = 1
+                first = self._start(device, n_workers)
             self._facts = {"workers": n_workers, "device": first.device, "device_name": first.device_name}
             for worker in [first] + [None] * (n_workers - 1):
                 serve = threading.Thread(
@@ -76,6 +79,8 @@ class LocalEngine(Engine):
                     worker.process.kill()
             for serve in threads:
                 serve.join()
+            for worker in self._alive:
+                worker.end()
 
     def _serve(
         self,
@@ -102,16 +107,17 @@ class LocalEngine(Engine):
                 worker = None
             else:
                 events.put(Ended(task, **answer))
-        if worker is not None:
-            worker.end()
 
     def _start(self, device: str, n_workers: int) -> _Worker:
         threads = max(1, n_cores() // n_workers)
         with self._lock:
             if self._stopped:
                 raise StudyError("the run was stopped")
-            worker = _Worker(threads)
-            self._alive.add(worker)
+            try:
+                worker = _Worker(threads)
+            except OSError as error:
+                raise StudyError(f"a worker process could not start: {error.strerror or error}") from error
+            self._alive.append(worker)
         worker.greet(device)
         return worker
 
@@ -152,7 +158,7 @@ class _Worker:
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()
             line = self._answers.readline()
-        except BrokenPipeError:
+        except OSError:  # a broken pipe, however the platform calls it
             return None
         return json.loads(line) if line.endswith("\n") else None
 
@@ -161,7 +167,7 @@ class _Worker:
         for pipe in (self._requests, self._answers):
             try:
                 pipe.close()
-            except BrokenPipeError:
+            except OSError:
                 continue
         code = self.process.wait()
         if code < 0:

@@ -1,0 +1,104 @@
+"""`mibounds estimate` hands over to the library and prints what comes back."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mibounds.distributions.gaussian import Gaussian
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file with x (1-d), y (1-d), a constant column and a text column; the MI is 0.51 nats."""
+    monkeypatch.chdir(tmp_path)
+    x, y = (side.numpy()[:, 0] for side in Gaussian.from_correlation(1, 0.8).sample(1000, seed=0))
+    rows = [f"{a},{b},1,word" for a, b in zip(x, y, strict=True)]
+    Path("data.csv").write_text("\n".join(["height,weight,one,name", *rows]))
+    np.savez("data.npz", left=np.stack([x, x**3], 1), right=y)
+    return "data.csv"
+
+
+def test_the_estimate_names_its_unit_and_its_interval(data, mibounds):
+    answer = mibounds("estimate", data, "--x", "height", "--y", "weight", "--method", "gaussian")
+    assert answer.code == 0 and answer.err == ""
+    assert "nats (95% interval" in answer.out and "by gaussian" in answer.out
+
+
+def test_json_is_the_estimate_and_bits_are_added(data, mibounds):
+    answer = mibounds(
+        *("estimate", data, "--x", "height", "--y", "weight"), "--method", "gaussian", "--json", "--bits"
+    )
+    found = json.loads(answer.out)
+    low, high = found["interval"]
+    assert low < Gaussian.from_correlation(1, 0.8).mutual_information < high
+    assert found["method"] == "gaussian" and found["ceiling_nats"] is None
+    assert math.isclose(found["bits"] * math.log(2), found["nats"])
+
+
+def test_bits_come_first(data, mibounds):
+    answer = mibounds("estimate", data, "--x", "0", "--y", "1", "--method", "gaussian", "--bits")
+    bits, nats = answer.out.splitlines()
+    assert "bits" in bits and "nats" in nats
+    assert math.isclose(float(bits.split()[0]) * math.log(2), float(nats.split()[0]), abs_tol=1e-3)
+
+
+def test_critic_and_options_reach_the_method(data, mibounds):
+    quick = ("--set", "max_steps=50", "--set", "batch_size=32", "--set", "clip=2.5", "--seed", "3")
+    answer = mibounds(
+        *("estimate", "data.npz", "--x", "left", "--y", "right", "--json"),
+        *("--method", "smile", "--critic", "bilinear", *quick),
+    )
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    assert found["method"] == "smile" and set(found["folds"]) == {"train", "select", "report"}
+
+
+def test_a_constant_column_is_named_in_a_warning(data, mibounds):
+    answer = mibounds("estimate", data, "--x", "height,one", "--y", "weight", "--method", "gaussian")
+    assert answer.code == 0
+    assert answer.err == "mibounds: warning: dropped constant columns of x: 'one'\n"
+
+
+MISTAKES = {
+    "no file": (("nowhere.csv",), "there is no file nowhere.csv"),
+    "column": (("--x", "hieght"), "unknown column 'hieght'; did you mean 'height'?"),
+    "text column": (("--x", "name"), "'name'"),
+    "same column": (("--x", "weight"), "not in both"),
+    "constant side": (("--x", "one"), "x is constant"),
+    "method": (("--method", "infonce"), "unknown method 'infonce'; did you mean 'info_nce'?"),
+    "critic": (("--critic", "seperable"), "did you mean 'separable'?"),
+    "option": (("--method", "info_nce", "--set", "batch=3"), "unknown option of info_nce 'batch'"),
+    "option without value": (("--set", "batch_size"), "--set takes name=value"),
+    "text for a number": (("--set", "batch_size=many"), "batch_size"),
+    "confidence": (("--confidence", "95"), "confidence must lie between 0 and 1"),
+    "temperature of zero": (("--critic", "cosine", "--set", "temperature=0"), "temperature"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(data, mibounds, mistake):
+    arguments, expected = MISTAKES[mistake]
+    given = dict(zip(arguments[::2], arguments[1::2], strict=False)) if len(arguments) > 1 else {}
+    file = arguments[0] if len(arguments) == 1 else data
+    sides = {"--x": "height", "--y": "weight"} | {k: v for k, v in given.items() if k in ("--x", "--y")}
+    rest = () if set(given) <= {"--x", "--y"} else arguments
+    answer = mibounds("estimate", file, *(word for pair in sides.items() for word in pair), *rest)
+    assert answer.code == 2 and answer.out == ""
+    assert expected in answer.error
+
+
+def test_without_columns(data, mibounds):
+    answer = mibounds("estimate", data, "--x", "height")
+    assert answer.code == 2 and "Missing option '--y'" in answer.error
+
+
+def test_text_names_the_unit_of_every_number(data, mibounds):
+    lines = mibounds(
+        "estimate", data, "--x", "height", "--y", "weight", "--method", "gaussian"
+    ).out.splitlines()
+    assert all("nats" in line for line in lines)
