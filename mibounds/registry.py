@@ -28,7 +28,9 @@ def user_folders(name: str) -> list[str]:
 def names(package: str) -> list[str]:
     """File names, without suffix, of the methods in `package`, sorted."""
     spec = importlib.util.find_spec(package)  # finds the package without running it
-    path = [*(spec.submodule_search_locations or []), *user_folders(package.rpartition(".")[2])] if spec else []
+    path = (
+        [*(spec.submodule_search_locations or []), *user_folders(package.rpartition(".")[2])] if spec else []
+    )
     found = {module.name for module in pkgutil.iter_modules(path) if not module.ispkg}
     return sorted(name for name in found if name not in NOT_METHODS and not name.startswith("_"))
 
@@ -42,7 +44,9 @@ def load(package: str, kind: str, name: str, base: type) -> type[Any]:
     defined = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
+        if isinstance(value, type)
+        and issubclass(value, base)
+        and value.__module__ == module.__name__
         and not value.__name__.startswith("_")
     ]
     if len(defined) != 1:

@@ -40,7 +40,9 @@ def fresh_batches(
     order = torch.tensor([list(sources).index(key) for key in keys], device=device)
     while True:
         drawn = [law.sample(STEPS_A_DRAW * batch_size, source) for (law, _), source in sources.items()]
-        x, y = (torch.stack(side).unflatten(1, (STEPS_A_DRAW, batch_size)) for side in zip(*drawn, strict=True))
+        x, y = (
+            torch.stack(side).unflatten(1, (STEPS_A_DRAW, batch_size)) for side in zip(*drawn, strict=True)
+        )
         for step in range(STEPS_A_DRAW):
             yield x[order, step], y[order, step]
 
@@ -180,15 +182,6 @@ class Trainer(nn.Module):
         everyone = torch.arange(self.n_runs)
         return [(self.critic, everyone)] + [(g.baseline, g.runs.cpu()) for g in self._groups if g.baseline]
 
-    def inputs(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """What the bound of `run` is called with: scores `n x n`, and log_baseline `n` if it has one.
-
-        x and y are a stack for all runs, `R x n x dim`.
-        """
-        group = next(group for group in self._groups if run in group.runs)
-        row = group.runs.tolist().index(run)
-        return tuple(i[row] for i in group.inputs(self.critic(x, y), x, y))
-
     def _held_back(self, rates: Sequence[float]) -> list[tuple[nn.Parameter, Tensor]]:
         """For each parameter, the share of the fastest run's step that each run does not take."""
         if len(set(rates)) == 1:
@@ -248,7 +241,7 @@ class Trainer(nn.Module):
 
     @torch.no_grad()
     def inputs(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """What the bound of `run` is called with on one batch: scores `n x n`, then its log-baseline `n` if it has one.
+        """What the bound of `run` is called with on one batch: scores `n x n`, and log-baseline `n` if it has one.
 
         Scores are computed some rows at a time, so that a concatenated critic needs no n^2 hidden activations at once.
         """

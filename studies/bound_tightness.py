@@ -37,7 +37,9 @@ TRAINABLE = tuple(name for name in registry.names("mibounds.bounds") if name not
 def keep(point: dict) -> bool:
     """The concatenated critic costs twenty times more: four bounds, four replicates, on the Gaussian."""
     if point["critic"] == "concatenated":
-        return point["task"] == "gaussian" and point["bound"] in JOINT and point["replicate"] < JOINT_REPLICATES
+        return (
+            point["task"] == "gaussian" and point["bound"] in JOINT and point["replicate"] < JOINT_REPLICATES
+        )
     return point["task"] == "gaussian" or point["bound"] in CLASSIC
 
 
@@ -72,17 +74,26 @@ def measure_optimal(pack: Pack) -> Levels:
 
     for truth_nats in LEVELS_NATS:
         law = law_of(pack.cells[0]["task"], truth_nats)
-        batches = fresh_batches([law], [level_seed(pack, "evaluation", truth_nats)], pack.settings["batch_size"])
+        batches = fresh_batches(
+            [law], [level_seed(pack, "evaluation", truth_nats)], pack.settings["batch_size"]
+        )
         values = []
         for x, y in itertools.islice(batches, pack.settings["evaluation_batches"]):
             log_ratio = law.log_density_ratio_matrix(x[0], y[0])
-            values.append(torch.stack([at_optimum(bounds.load(cell["bound"])(), log_ratio) for cell in pack.cells]))
-        yield held_out_rows(torch.stack(values), truth_nats, ["ok"] * len(pack.cells), pack), [[] for _ in pack.cells]
+            values.append(
+                torch.stack([at_optimum(bounds.load(cell["bound"])(), log_ratio) for cell in pack.cells])
+            )
+        yield (
+            held_out_rows(torch.stack(values), truth_nats, ["ok"] * len(pack.cells), pack),
+            [[] for _ in pack.cells],
+        )
 
 
 def at_optimum(bound: Bound, log_ratio: Tensor) -> Tensor:
     scores = bound.optimal_scores(log_ratio)
-    return bound(scores) if bound.baseline is None else bound(scores, log_ratio.new_zeros(log_ratio.shape[:-1]))
+    return (
+        bound(scores) if bound.baseline is None else bound(scores, log_ratio.new_zeros(log_ratio.shape[:-1]))
+    )
 
 
 def measure_trained(pack: Pack) -> Levels:
@@ -103,13 +114,18 @@ def measure_trained(pack: Pack) -> Levels:
 
         def batches(purpose, law=law, truth_nats=truth_nats):
             seed = level_seed(pack, purpose, truth_nats)
-            return fresh_batches([law] * len(trained), [seed] * len(trained), settings["batch_size"], pack.device)
+            return fresh_batches(
+                [law] * len(trained), [seed] * len(trained), settings["batch_size"], pack.device
+            )
 
         first_step = trainer.steps_done
         history = trainer.fit(batches("data"), settings["steps"])
         values = trainer.evaluate(batches("evaluation"), settings["evaluation_batches"])
         status = [trainer.status[run] for run, _ in readings]
-        yield held_out_rows(values, truth_nats, status, pack), curve_rows(history, truth_nats, first_step, pack)
+        yield (
+            held_out_rows(values, truth_nats, status, pack),
+            curve_rows(history, truth_nats, first_step, pack),
+        )
 
 
 def level_seed(pack: Pack, purpose: str, truth_nats: float) -> int:
@@ -177,7 +193,9 @@ def stays_below_the_truth(tables: Tables, bounds: tuple[str, ...]) -> Verdict:
         highs = [statistics.one_sided_upper(bias, confidence) for bias in cells]
         worst = max(highs, key=lambda interval: interval.high)
         highest_low = max(interval.low for interval in lows)
-        reason = f"{len(cells)} cells; largest upper end {worst.high:.3f}, largest lower end {highest_low:.3f}"
+        reason = (
+            f"{len(cells)} cells; largest upper end {worst.high:.3f}, largest lower end {highest_low:.3f}"
+        )
         if highest_low > 0:
             return Verdict("refuted", worst.effect, highest_low, worst.high, "nats", reason)
         outcome = "supported" if worst.high <= VALIDITY_MARGIN else "inconclusive"
@@ -209,7 +227,10 @@ def joint_critic_reaches_the_oracle(tables: Tables) -> Verdict:
         levels = [level for _, level in gap.groupby("truth_nats")]
         intervals = [statistics.mean_interval(level, 1 - 0.05 / len(levels)) for level in levels]
         return Verdict.all_of(
-            *(Verdict.below(*i, JOINT_MARGIN, "nats", "largest shortfall over the levels") for i in intervals),
+            *(
+                Verdict.below(*i, JOINT_MARGIN, "nats", "largest shortfall over the levels")
+                for i in intervals
+            ),
             *(Verdict.above(*i, -JOINT_MARGIN, "nats", "never above the oracle by more") for i in intervals),
         )
 
@@ -221,7 +242,9 @@ def oracle_overshoots(tables: Tables, bound: str, threshold: float) -> Verdict:
     rows = of(tables["table"], task="gaussian", bound=bound, critic="optimal", truth_nats=max(LEVELS_NATS))
 
     def decide(rows: pd.DataFrame) -> Verdict:
-        return Verdict.above(*statistics.mean_interval(rows["bias_nats"]), threshold, "nats", "at 10 nats, K = 64")
+        return Verdict.above(
+            *statistics.mean_interval(rows["bias_nats"]), threshold, "nats", "at 10 nats, K = 64"
+        )
 
     return if_all_ok(rows, decide)
 
@@ -309,7 +332,10 @@ def draw(tables: Tables) -> Figure:
     panels += [("gaussian", bound) for bound in present if bound not in CLASSIC]
     columns = len(classic) or 1
     rows = math.ceil(len(panels) / columns)
-    with new_figure(rows, columns, height=1.55, width=1.5 * columns + 0.6, sharex=True, sharey=True) as (figure, axes):
+    with new_figure(rows, columns, height=1.55, width=1.5 * columns + 0.6, sharex=True, sharey=True) as (
+        figure,
+        axes,
+    ):
         for ax, (task, bound) in zip(axes.flat, panels, strict=False):
             draw_staircase(ax, of(curve, task=task, bound=bound), of(table, task=task, bound=bound))
             ax.set_title(f"{bound}\n{task}" if bound in classic else bound)
@@ -331,13 +357,20 @@ def draw_staircase(ax, curve: pd.DataFrame, table: pd.DataFrame) -> None:
     oracle = of(table, critic="optimal").groupby("truth_nats")["estimate_nats"].mean()
     draw_truth(ax, [level for level in levels for _ in (0, 1)], stairs)
     if len(oracle) == len(levels):
-        draw_theory(ax, [oracle[level] for level in levels for _ in (0, 1)], stairs, label="true density ratio, no training")
+        draw_theory(
+            ax,
+            [oracle[level] for level in levels for _ in (0, 1)],
+            stairs,
+            label="true density ratio, no training",
+        )
     if table["ceiling_nats"].max() < math.inf:
         draw_ceiling(ax, table["ceiling_nats"].max(), label="ceiling (ln 64 for InfoNCE)")
     for critic, color in (("separable", COLORS[0]), ("concatenated", COLORS[1])):
         rows = of(curve, critic=critic)
         if len(rows):
-            draw_measurement(ax, rows, x="step", y="estimate_nats", color=color, label=f"{critic} critic", linewidth=1.0)
+            draw_measurement(
+                ax, rows, x="step", y="estimate_nats", color=color, label=f"{critic} critic", linewidth=1.0
+            )
     ax.set(xlabel="", ylabel="", ylim=(0, 14))
 
 
@@ -362,7 +395,13 @@ STUDY = Study(
     },
     presets={
         "smoke": {"replicates": 1, "steps": 20, "curve_block": 10, "evaluation_batches": 8},
-        "quick": {"replicates": 1, "bound": CLASSIC, "steps": 500, "curve_block": 25, "evaluation_batches": 64},
+        "quick": {
+            "replicates": 1,
+            "bound": CLASSIC,
+            "steps": 500,
+            "curve_block": 25,
+            "evaluation_batches": 64,
+        },
         "full": {"replicates": 10},
     },
     measure=measure,

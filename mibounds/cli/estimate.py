@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 
 from mibounds.cli.errors import say
 from mibounds.errors import ParameterError
+
+CRITIC = "critic."
 
 
 @click.command()
@@ -32,7 +35,7 @@ from mibounds.errors import ParameterError
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the method, such as batch_size=256.",
+    help="An option of the method, such as batch_size=256, or of its critic, such as critic.temperature=0.1.",
 )
 @click.option("--bits", is_flag=True, help="Say it in bits as well.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -55,7 +58,7 @@ def estimate(
     """
     from mibounds.estimators import estimate_file
 
-    options = dict(map(_setting, settings)) | ({"critic": critic} if critic else {})
+    options = _options(method, critic, settings)
     found = estimate_file(
         file, x_columns, y_columns, method=method, seed=seed, confidence=confidence, **options
     )
@@ -70,6 +73,23 @@ def estimate(
     click.echo(found)
     for warning in found.warnings:
         say(f"warning: {warning}")
+
+
+def _options(method: str, critic: str | None, settings: Sequence[str]) -> dict[str, Any]:
+    """The method's options, its critic's under `critic_options`; refused if one is of the wrong kind."""
+    from mibounds.estimators import build
+
+    given = dict(map(_setting, settings))
+    of_critic = {name: given.pop(name) for name in list(given) if name.startswith(CRITIC)}
+    if critic is not None:
+        given["critic"] = critic
+    if of_critic:
+        given["critic_options"] = {name.removeprefix(CRITIC): value for name, value in of_critic.items()}
+    try:
+        build(method, **given)
+    except TypeError as error:  # text where a number belongs, or the other way round
+        raise ParameterError(f"an option of {method} has a value of the wrong kind: {error}") from error
+    return given
 
 
 def _setting(text: str) -> tuple[str, Any]:

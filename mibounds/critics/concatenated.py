@@ -28,7 +28,7 @@ class Concatenated(Critic):
         # Drawn as one layer, so that the split changes the cost and not the initialisation.
         self.weight_x = torch.nn.Parameter(joint.weight.detach()[:, :dim_x].clone())
         self.weight_y = torch.nn.Parameter(joint.weight.detach()[:, dim_x:].clone())
-        self.bias = joint.bias
+        self.bias = torch.nn.Parameter(torch.zeros(len(seeds), 1, hidden[0]))
         self.rest = StackedMLP(hidden[0], hidden[1:], 1, self._generators)
 
     def scores(self, x: Tensor, y: Tensor) -> Tensor:

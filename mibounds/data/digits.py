@@ -30,7 +30,11 @@ def halves() -> dict[str, NDArray[np.uint8]]:
     images = loaded.images.astype(np.uint8)
     n, _, width = images.shape
     left, right = images[:, :, : width // 2], images[:, :, width // 2 :]
-    return {"left": left.reshape(n, -1), "right": right.reshape(n, -1), "digit": loaded.target.astype(np.uint8)}
+    return {
+        "left": left.reshape(n, -1),
+        "right": right.reshape(n, -1),
+        "digit": loaded.target.astype(np.uint8),
+    }
 
 
 def export(path: Path) -> None:
@@ -44,7 +48,14 @@ def export(path: Path) -> None:
             np.savez_compressed(unfinished, **arrays)
         else:
             columns = Table(path.name, arrays).columns()
-            np.savetxt(unfinished, np.stack(list(columns.values()), 1), "%d", ",", header=",".join(columns), comments="")
+            np.savetxt(
+                unfinished,
+                np.stack(list(columns.values()), 1),
+                "%d",
+                ",",
+                header=",".join(columns),
+                comments="",
+            )
         unfinished.replace(path)
     except OSError as error:
         if unfinished.is_file():

@@ -48,14 +48,18 @@ def paired_samples(x: Any, y: Any) -> Samples:
     x_columns, x_values = _numbers("x", x)
     y_columns, y_values = _numbers("y", y)
     if len(x_values) != len(y_values):
-        raise ShapeError(f"x and y must have equally many rows, paired; got {len(x_values)} and {len(y_values)}")
+        raise ShapeError(
+            f"x and y must have equally many rows, paired; got {len(x_values)} and {len(y_values)}"
+        )
     warnings = _misaligned(x, y)
     sides = []
     for side, columns, values in (("x", x_columns, x_values), ("y", y_columns, y_values)):
         _require_finite(side, values)
         varying = np.ptp(values, axis=0) > 0
         if not varying.any():
-            raise DataError(f"{side} is constant over all {len(values)} rows; a constant shares no information")
+            raise DataError(
+                f"{side} is constant over all {len(values)} rows; a constant shares no information"
+            )
         if not varying.all():
             constant = [name for name, varies in zip(columns, varying, strict=True) if not varies]
             warnings.append(f"dropped constant columns of {side}: {listed(constant)}")
@@ -123,7 +127,9 @@ def _require_numeric(side: str, dtypes: dict[str, Any]) -> None:
     bad = [name for name, kind in kinds.items() if kind not in "biuf"]
     if bad:
         where = side if bad == [side] else f"{side}, column {listed(bad)},"
-        raise DataError(f"{where} holds {dtypes[bad[0]]} values; expected numbers (encode text as numbers first)")
+        raise DataError(
+            f"{where} holds {dtypes[bad[0]]} values; expected numbers (encode text as numbers first)"
+        )
 
 
 def _require_finite(side: str, values: NDArray[np.float64]) -> None:
@@ -144,7 +150,9 @@ def _misaligned(x: Any, y: Any) -> list[str]:
 
 def _duplicates(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
     n = len(x)
-    pairs = np.ascontiguousarray(np.hstack([x, y]) + 0.0)  # -0.0 becomes 0.0, so that equal rows are equal bytes
+    pairs = np.ascontiguousarray(
+        np.hstack([x, y]) + 0.0
+    )  # -0.0 becomes 0.0, so that equal rows are equal bytes
     repeated = n - len(np.unique(pairs.view(np.dtype((np.void, pairs.dtype.itemsize * pairs.shape[1])))))
     if not repeated:
         return ()

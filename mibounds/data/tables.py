@@ -125,7 +125,9 @@ def _matching(table: Table, columns: dict[str, NDArray[Any]], term: str) -> dict
     if term in table.arrays:
         array = table.arrays[term]
         if array.ndim != 2:
-            raise DataError(f"array {term!r} of {table.source} has shape {array.shape}; expected n or n x dim")
+            raise DataError(
+                f"array {term!r} of {table.source} has shape {array.shape}; expected n or n x dim"
+            )
         return _columns_of(term, array)
     if re.fullmatch(r"\d+|\d*:\d*", term):
         return _at_positions(columns, term)
@@ -141,7 +143,9 @@ def _at_positions(columns: dict[str, NDArray[Any]], term: str) -> dict[str, NDAr
     start = int(first or 0)
     stop = int(end or len(columns)) if colon else start + 1
     if not start < stop <= len(columns):
-        raise ParameterError(f"{term!r} is no position or range within the table's {len(columns)} columns, 0 first")
+        raise ParameterError(
+            f"{term!r} is no position or range within the table's {len(columns)} columns, 0 first"
+        )
     return dict(list(columns.items())[start:stop])
 
 

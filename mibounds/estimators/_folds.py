@@ -32,7 +32,9 @@ class Folds:
 def require_shares(shares: Sequence[float]) -> None:
     """Raises ParameterError unless `shares` are three positive numbers that add to 1."""
     if len(shares) != 3 or not min(shares) > 0 or abs(sum(shares) - 1) > 1e-6:
-        raise ParameterError(f"folds must be three positive shares that add to 1: train, select, report; got {shares}")
+        raise ParameterError(
+            f"folds must be three positive shares that add to 1: train, select, report; got {shares}"
+        )
 
 
 def split(n: int, shares: Sequence[float], seed: int) -> Folds:

@@ -65,7 +65,9 @@ class Estimate:
             return "no bound: the truth may lie on either side"
         side = {"lower": "above", "upper": "below"}[self.direction]
         strength = "" if self.validity == "bound in expectation" else f" ({self.validity})"
-        return f"{'a' if side == 'above' else 'an'} {self.direction} bound{strength}: the truth may lie {side}"
+        return (
+            f"{'a' if side == 'above' else 'an'} {self.direction} bound{strength}: the truth may lie {side}"
+        )
 
 
 class Estimator(ABC):

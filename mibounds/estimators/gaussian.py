@@ -1,2 +1,5 @@
 from mibounds.estimators.base import Estimator
-class Gaussian(Estimator): pass
+
+
+class Gaussian(Estimator):
+    pass

@@ -85,7 +85,9 @@ class Variational(Estimator):
                 "which samples alone do not give; choose a bound that is trained, such as info_nce"
             )
         if self.critic == "optimal":
-            raise ParameterError("the optimal critic needs a known law; choose one that is trained, such as separable")
+            raise ParameterError(
+                "the optimal critic needs a known law; choose one that is trained, such as separable"
+            )
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         folds = split(len(samples), self.folds, seed)
@@ -143,7 +145,9 @@ class Variational(Estimator):
         steps, train, select_nats = zip(*checks, strict=True)
         return {"step": steps, "train_nats": train, "select_nats": select_nats}
 
-    def _inputs(self, trainer: Trainer, x: Tensor, y: Tensor, fold: Tensor, at_most: int) -> list[tuple[Tensor, ...]]:
+    def _inputs(
+        self, trainer: Trainer, x: Tensor, y: Tensor, fold: Tensor, at_most: int
+    ) -> list[tuple[Tensor, ...]]:
         """What the bound is called with, on equal blocks of a fold."""
         blocks = [fold[block] for block in equal_blocks(len(fold), at_most)]
         return [trainer.inputs(0, x[None, rows], y[None, rows]) for rows in blocks]
@@ -185,7 +189,11 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ParameterError(f"device must be auto, cpu, cuda or a torch device's name; got {name!r}") from error
+        raise ParameterError(
+            f"device must be auto, cpu, cuda or a torch device's name; got {name!r}"
+        ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ParameterError(f"device {name!r} was asked for and no CUDA device can be used here; take cpu or auto")
+        raise ParameterError(
+            f"device {name!r} was asked for and no CUDA device can be used here; take cpu or auto"
+        )
     return device

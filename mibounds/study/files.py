@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from mibounds.errors import StoreError
 
 STALE_SECONDS = 600
+writing = threading.Lock()  # held while a file is half-written: who ends the process takes it first
 
 
 @contextmanager
@@ -22,18 +24,19 @@ def whole(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, and two writers never share a temporary file.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; free or change the folder"
-        ) from error
-    finally:
-        remove(temporary)
+    with writing:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror or error}; free or change the folder"
+            ) from error
+        finally:
+            remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -84,6 +84,22 @@ class Study:
         version: raise it when `measure` changes what it measures; finished cells then count no more.
         draw: function of the tables -> Figure.
         file: where the study was loaded from; `find.load` fills it in.
+
+    Raises:
+        StudyError: the fields contradict each other.
+
+    Example:
+        >>> from mibounds.study import make_grid
+        >>> study = Study(
+        ...     slug="coin",
+        ...     question="Is it fair?",
+        ...     axes={"side": ("heads", "tails")},
+        ...     seeds={"toss": ()},
+        ...     presets={"full": {"replicates": 10}},
+        ...     measure=lambda pack: [Measurement({"status": "ok"}) for cell in pack.cells],
+        ... )
+        >>> make_grid(study).cells[0]
+        coin(side=heads, replicate=0)
     """
 
     slug: str

@@ -72,7 +72,9 @@ def test_scores_equal_the_equation_pair_by_pair(name, batch):
     for r in range(2):
         for i in range(N):
             for j in range(M):
-                torch.testing.assert_close(scores[r, i, j], slow(critic, r, x[r, i], y[r, j]), rtol=1e-4, atol=1e-5)
+                torch.testing.assert_close(
+                    scores[r, i, j], slow(critic, r, x[r, i], y[r, j]), rtol=1e-4, atol=1e-5
+                )
 
 
 @pytest.mark.parametrize("name", CASES)

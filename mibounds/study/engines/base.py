@@ -68,9 +68,9 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, tasks: Sequence[Task], device: str) -> Generator[Started | Ended | None]:
-        """Events as they come, and None about once a second between them; ends after the last task.
+        """Events as they come, and None about once a second between them.
 
-        Closing the generator stops all work at once.
+        Ends after the last task or the first "store". Closing the generator stops all work at once.
         """
 
     @abstractmethod

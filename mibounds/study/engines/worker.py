@@ -45,7 +45,8 @@ def main() -> None:
 def _listen(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
-    os._exit(0)
+    with files.writing:
+        os._exit(0)
 
 
 def _work(task: Task, device: str) -> Ended:

@@ -1,0 +1,32 @@
+# Needs Python 3.11 or later and make. Another Python than python3: make PYTHON=python3.12 test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MADE := $(VENV)/.made
+
+.PHONY: figure test lint check clean
+
+figure: $(MADE)  ## the staircase, from a quick run
+	$(BIN)/mibounds run bound_tightness --preset quick
+	@echo "The figure: results/bound_tightness/quick/figure.png"
+
+test: $(MADE)  ## all tests, the import layers and the examples in docstrings, README and CONTRIBUTING among them
+	$(BIN)/python -m pytest
+
+lint: $(MADE)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test  ## everything that must hold before a change is handed in
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+# Made once, and again when what it is made from changes.
+$(MADE): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; name it by make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,88 @@
+"""A worker process seen from the runner: one request, one answer, both a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mibounds.errors import ParameterError, StudyError
+
+PATIENCE_SECONDS = 5.0
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class WorkerProcess:
+    """A running worker; `greet` it first, then `ask`.
+
+    Args:
+        threads: for the worker's arithmetic, unless the environment says otherwise.
+
+    Attributes:
+        device, device_name: what came of the greeting.
+
+    Raises:
+        StudyError: no process could be started.
+    """
+
+    def __init__(self, threads: int):
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        shares = dict.fromkeys(THREAD_VARIABLES, str(threads))
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "mibounds.study.engines.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=shares | dict(os.environ) | {"PYTHONPATH": path},
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise StudyError(f"a worker process could not start: {error.strerror or error}") from error
+        self.device = self.device_name = ""
+
+    def greet(self, device: str) -> None:
+        """Agree on the device: "auto", "cpu" or "cuda"; ParameterError if there is no such device here."""
+        answer = self.ask(device)
+        if answer is None:
+            raise StudyError(f"a worker process could not start: {self.end()}")
+        if "refused" in answer:
+            self.end()
+            raise ParameterError(answer["refused"])
+        self.device, self.device_name = answer["device"], answer["device_name"]
+
+    def ask(self, request: Any) -> dict[str, Any] | None:
+        """The answer to one request; None if the process is gone or dismissed."""
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests and answers
+        line = json.dumps(request) + "\n"
+        try:
+            requests.write(line)
+            requests.flush()
+            answer = answers.readline()
+        except (OSError, ValueError):  # a broken pipe, or one that `dismiss` closed
+            return None
+        return json.loads(answer) if answer.endswith("\n") else None
+
+    def dismiss(self) -> None:
+        """Close the worker's input: it ends, whatever it is at, as soon as no file is half-written."""
+        assert self._process.stdin
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self) -> str:
+        """Dismiss the worker, wait for its end, and say in words how it came."""
+        self.dismiss()
+        try:
+            code = self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if code < 0:
+            return f"its worker was killed by {signal.Signals(-code).name} (out of memory, perhaps)"
+        return f"its worker ended with exit code {code}"
