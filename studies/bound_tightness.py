@@ -268,13 +268,14 @@ CLAIMS = (
         id="C2.validity",
         text="Minimising the InfoNCE loss maximises a lower bound on the mutual information.",
         source="Contrastive Learning Theory; van den Oord et al. 2018",
-        criterion="Refuted if in any cell (task, critic, level) the lower end of the simultaneous one-sided 95% interval "
-        "of InfoNCE's held-out mean exceeds the truth; supported if every upper end is at most the truth + 0.02 nats.",
+        criterion="Refuted if in any cell (task, critic, level) the lower end of the simultaneous one-sided 95% "
+        "interval of InfoNCE's held-out mean exceeds the truth; supported if every upper end is at most the truth "
+        "+ 0.02 nats.",
         verdict=lambda tables: stays_below_the_truth(tables, ("info_nce",)),
     ),
     Claim(
         id="validity_of_unbiased_bounds",
-        text="NWJ, TUBA, Jensen-Shannon, FLO and the interpolated bound lie below the truth in expectation, trained or not.",
+        text="NWJ, TUBA, Jensen-Shannon, FLO and the interpolated bound lie below the truth in expectation.",
         source="Poole et al. 2019",
         criterion="As C2.validity, over the bounds that are valid in expectation.",
         verdict=lambda tables: stays_below_the_truth(tables, WITHIN_EXPECTATION),
@@ -290,8 +291,8 @@ CLAIMS = (
         id="joint_critic_reaches_oracle",
         text="A trained joint critic reaches what InfoNCE can show at all.",
         source="Poole et al. 2019, figure 2",
-        criterion="Supported if at each level the oracle's InfoNCE minus the concatenated critic's lies within 0.07 nats "
-        "(paired intervals, simultaneous over levels); refuted if one lies wholly outside.",
+        criterion="Supported if at each level the oracle's InfoNCE minus the concatenated critic's lies within 0.07 "
+        "nats (paired intervals, simultaneous over levels); refuted if one lies wholly outside.",
         verdict=joint_critic_reaches_the_oracle,
     ),
     Claim(

@@ -45,7 +45,7 @@ def export(path: Path) -> None:
     unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
         if path.suffix == ".npz":
-            np.savez_compressed(unfinished, **arrays)
+            np.savez_compressed(unfinished, allow_pickle=False, **arrays)
         else:
             columns = Table(path.name, arrays).columns()
             np.savetxt(

@@ -64,7 +64,8 @@ def paired_samples(x: Any, y: Any) -> Samples:
             constant = [name for name, varies in zip(columns, varying, strict=True) if not varies]
             warnings.append(f"dropped constant columns of {side}: {listed(constant)}")
         sides.append(values[:, varying])
-    return Samples(*sides, warnings=(*warnings, *_duplicates(*sides)))
+    kept_x, kept_y = sides
+    return Samples(kept_x, kept_y, warnings=(*warnings, *_duplicates(kept_x, kept_y)))
 
 
 def listed(names: Sequence[str]) -> str:
@@ -86,7 +87,7 @@ def _numbers(side: str, values: Any) -> tuple[list[str], NDArray[np.float64]]:
         array = _from_torch(side, values)
     elif isinstance(values, np.ma.MaskedArray):
         _require_numeric(side, {side: values.dtype})
-        array = values.astype(np.float64).filled(np.nan)
+        array = np.ma.filled(values.astype(np.float64), np.nan)
     else:
         array = _from_nested(side, values)
     if array.ndim not in (1, 2):

@@ -173,10 +173,11 @@ def check_training_is_at_rest_at_the_optimal_scores(bound: Bound) -> None:
         joint = LAWS[law]
         best = bound.optimal_scores(log_density_ratio(joint)).requires_grad_()
         tables = [best, *(table.requires_grad_() for table in baseline_table(bound, joint))]
-        if trains_itself:
-            value = bound.population(joint, *tables)
-        else:
-            value = expected(joint, n, bound.objective, *tables)
+        value = (
+            bound.population(joint, *tables)
+            if trains_itself
+            else expected(joint, n, bound.objective, *tables)
+        )
         assert max(g.abs().max() for g in torch.autograd.grad(value, tables)) < TOLERANCE
 
 
