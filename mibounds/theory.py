@@ -183,9 +183,10 @@ def info_nce_oracle_vmf(dim: int, kappa: float, batch_size: int) -> float:
     _require_batch(batch_size)
     # in w, s = tanh(w), both laws have exponential tails however small dim is
     reach = 1 + 30 / (dim - 1)
-    w, step = np.linspace(-reach, reach + math.log1p(kappa) / 2, 2000, retstep=True)
-    log_density = gammaln(dim / 2) - gammaln((dim - 1) / 2) - math.log(math.pi) / 2
-    log_density = log_density - (dim - 1) * (np.logaddexp(w, -w) - math.log(2))
+    w: Array = np.linspace(-reach, reach + math.log1p(kappa) / 2, 2000)
+    step = float(w[1] - w[0])
+    log_constant = float(gammaln(dim / 2) - gammaln((dim - 1) / 2)) - math.log(math.pi) / 2
+    log_density = log_constant - (dim - 1) * (np.logaddexp(w, -w) - math.log(2))
     log_ratio = kappa * np.tanh(w) - vmf_log_partition(dim, kappa)
     return _info_nce_given_x(log_ratio, log_density + math.log(step), batch_size)
 

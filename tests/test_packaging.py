@@ -45,7 +45,7 @@ def installed(sdist, tmp_path_factory) -> Path:
     return folder / "site"
 
 
-def test_the_source_archive_can_be_tested_and_holds_no_results(sdist):
+def test_the_source_archive_holds_what_it_is_built_from_and_no_results(sdist):
     there = {path.name for path in sdist.iterdir()}
     assert {
         "mibounds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -75,32 +76,42 @@ def mine(tmp_path, monkeypatch) -> dict[str, Path]:
     return files
 
 
+IN_ONE_PROCESS = """
+import json, runpy, sys
+from mibounds.cli.main import call
+
+for program, *words in json.load(sys.stdin):
+    if program == "mibounds":
+        assert call(words) == 0, words
+    else:
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="not_main")["main"](words[2:])
+"""
+
+
 def test_the_files_of_contributing_join_and_its_commands_run(mine):
-    (block,) = [block for block in blocks(CONTRIBUTING.read_text(), "sh") if "MIBOUNDS_PATH" in block]
-    programs = {"mibounds": ["-m", "mibounds.cli.main"], "python": []}
-    printed = ""
-    for program, *words in map(shlex.split, block.splitlines()):
-        if program == "export":
-            continue
-        command = [sys.executable, *programs[program], *words]
-        answer = subprocess.run(command, capture_output=True, text=True)
-        assert answer.returncode == 0, (words, answer.stderr)
-        printed += answer.stdout
+    (block,) = [block for block in blocks(CONTRIBUTING.read_text(), "sh") if "MIBOUNDS_PATH=mine\n" in block]
+    lines = [shlex.split(line) for line in block.splitlines() if not line.startswith("export")]
+    answer = subprocess.run(
+        [sys.executable, "-c", IN_ONE_PROCESS], input=json.dumps(lines), capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
     assert set(mine) == {"bounds", "distributions", "critics", "estimators", "studies"}
     for path in mine.values():
-        assert re.search(rf"^  {path.stem} ", printed, re.MULTILINE), "listed"
-    assert re.search(r"^which_critic +D1 +(supported|refuted|inconclusive)", printed, re.MULTILINE)
-    assert "by histogram" in printed and "by average, a lower bound" in printed
+        assert re.search(rf"^  {path.stem} ", answer.stdout, re.MULTILINE), "listed"
+    assert re.search(r"^which_critic +D1 +(supported|refuted|inconclusive)", answer.stdout, re.MULTILINE)
+    assert "by histogram" in answer.stdout and "by average, a lower bound" in answer.stdout
 
 
-@pytest.mark.parametrize("kind", ["bounds", "distributions"])
-def test_the_conformance_suites_take_the_files_of_contributing_up(mine, kind):
-    suite = ROOT / "tests" / "conformance" / f"test_{kind}.py"
-    options = ["-k", mine[kind].stem, "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
+def test_the_conformance_suites_take_the_files_of_contributing_up(mine):
+    bound, law = mine["bounds"].stem, mine["distributions"].stem
+    suites = [str(ROOT / "tests" / "conformance" / f"test_{kind}.py") for kind in ("bounds", "distributions")]
+    options = ["-vv", "-k", f"{bound} or {law}", "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
     answer = subprocess.run(
-        [sys.executable, "-m", "pytest", str(suite), *options], capture_output=True, text=True
+        [sys.executable, "-m", "pytest", *suites, *options], capture_output=True, text=True
     )
     assert answer.returncode == 0, answer.stdout
+    assert f"[{bound}-" in answer.stdout and law in answer.stdout
 
 
 def test_what_is_written_out_passes_ruff(mine):

@@ -1,5 +1,106 @@
-from mibounds.estimators.base import Estimator
+"""Canonical correlations: the mutual information of the Gaussian with the samples' covariance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.data import Samples
+from mibounds.errors import DataError
+from mibounds.estimators.base import Estimate, Estimator
+
+Array: TypeAlias = NDArray[np.float64]
+
+NEGLIGIBLE = 1e-10  # of the largest singular value: columns that are linear in the others
 
 
+@dataclass(frozen=True)
 class Gaussian(Estimator):
-    pass
+    """I = -1/2 sum_k ln(1 - rho_k^2), rho_k the canonical correlations of x and y, less the plug-in's exact bias.
+
+    Under a Gaussian law it is unbiased at every n, since ln det of a Wishart matrix has a mean in digammas; that is
+    why no shrinkage, with a bias that nobody knows, is offered. Under any other law it estimates the MI of the Gaussian
+    with the same covariance: what linear maps see, which may be more or less than the MI (less, if x and y are each
+    Gaussian). It uses all samples and trains nothing.
+
+    The interval is normal. Its variance adds that of the influence function (which holds for any law) and the exact one
+    under independence, where the former vanishes: wider than needed near independence; close to its level elsewhere.
+
+    Raises: DataError if there are no more samples than columns, or if a column of one side is a linear function of the
+        other side, which would make the information infinite.
+
+    References: Misra, Singh and Demchuk 2005, J. Multivariate Analysis 92 (unbiased ln det); Brillinger 2004 (canonical
+        correlations and mutual information).
+    """
+
+    name = "gaussian"
+    references = ("Misra, Singh and Demchuk 2005", "Brillinger 2004")
+
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        from scipy.special import ndtri
+
+        n = len(samples)
+        white_x, white_y = _whitened(samples.x), _whitened(samples.y)
+        rank_x, rank_y = white_x.shape[1], white_y.shape[1]
+        if n <= rank_x + rank_y + 1:
+            raise DataError(
+                f"too few samples for {rank_x} + {rank_y} columns: {n}; expected at least {rank_x + rank_y + 2}"
+            )
+        turn_x, correlations, turn_y = np.linalg.svd(white_x.T @ white_y / n, full_matrices=False)
+        if correlations[0] >= 1 - NEGLIGIBLE:
+            raise DataError(
+                "y holds an exact linear function of x, so that a Gaussian's information is infinite; "
+                "drop columns, or choose a bound such as info_nce"
+            )
+        nats = -np.log1p(-(correlations**2)).sum() / 2 - _bias(n, rank_x, rank_y)
+        pointwise = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
+        variance = pointwise.var() / n + _variance_if_independent(n, rank_x, rank_y)
+        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
+        return Estimate(
+            nats=float(nats),
+            interval=(float(nats) - reach, float(nats) + reach),
+            method=self.name,
+            direction="none",
+            validity="unbiased if jointly Gaussian",
+            ceiling_nats=math.inf,
+            saturated=False,
+            folds={"all": n},
+            confidence=confidence,
+        )
+
+
+def _whitened(values: Array) -> Array:
+    """Uncorrelated columns of unit variance that span the centred columns of `values`: `n x dim` -> `n x rank`."""
+    centred = values - values.mean(axis=0)
+    scaled = centred / np.abs(centred).max(axis=0)
+    columns, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
+    return columns[:, sizes > NEGLIGIBLE * sizes[0]] * math.sqrt(len(values))
+
+
+def _influence(x: Array, y: Array, correlations: Array) -> Array:
+    """Each sample's influence on the information, ln r less its mean, from canonical variates `n x k`: `n`."""
+    product, squares = x * y, (x**2 + y**2) / 2
+    return ((correlations * product - correlations**2 * squares) / (1 - correlations**2)).sum(axis=1)
+
+
+def _bias(n: int, dim_x: int, dim_y: int) -> float:
+    """E[plug-in] - I under a Gaussian law: 1/2 ( E ln det W_x + E ln det W_y - E ln det W ), W standard Wisharts."""
+    from scipy.special import digamma
+
+    def mean_log_det(dim: int) -> float:
+        return float(digamma((n - 1 - np.arange(dim)) / 2).sum())
+
+    return (mean_log_det(dim_x) + mean_log_det(dim_y) - mean_log_det(dim_x + dim_y)) / 2
+
+
+def _variance_if_independent(n: int, dim_x: int, dim_y: int) -> float:
+    """Var[plug-in] if x and y are independent Gaussians: Wilks' Lambda is a product of independent betas."""
+    from scipy.special import polygamma
+
+    larger, index = max(dim_x, dim_y), np.arange(min(dim_x, dim_y))
+    degrees = n - 1 - index
+    return float((polygamma(1, (degrees - larger) / 2) - polygamma(1, degrees / 2)).sum() / 4)

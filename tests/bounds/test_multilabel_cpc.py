@@ -14,8 +14,8 @@ from tests.oracles import expected, log_density_ratio, random_joint
 def mean_for_y_equal_to_x(n_symbols: int, n: int) -> float:
     """At most E[ML-CPC] at the default alpha: y = x uniform over the symbols, scores 0 where equal, else -inf.
 
-    All positives and the negatives of equal symbols score 0, so the value is ln((n (n - 1) + 1) / (m + 1)), m
-    the number of equal negatives, which the numbers k_c of symbols drawn c times give. Left-out batches (a
+    All positives and the negatives of equal symbols score 0: the value is ln((n (n - 1) + 1) / (m + 1)), m the
+    number of equal negatives, which the numbers k_c of symbols drawn c times give. Left-out batches (a
     symbol drawn more than four times) would add to the sum: no value is negative.
     """
     total = 0.0

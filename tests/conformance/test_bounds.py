@@ -163,6 +163,18 @@ def check_the_optimal_scores_are_tight_where_it_says_so(bound: Bound) -> None:
         assert max(map(abs, gaps)) > 1e-3
 
 
+def check_a_large_batch_reads_the_population_value(bound: Bound) -> None:
+    counts = torch.tensor([[3, 1, 1], [1, 2, 4]])
+    joint = counts.double() / counts.sum()
+    cells = torch.arange(6).repeat_interleave(50 * counts.flatten())
+    xs, ys = cells // 3, cells % 3  # 600 pairs, each outcome as often as the law has it
+    scores = normal(2, 3)
+    tables = [normal(*table.shape, seed=1) for table in baseline_table(bound, joint)]
+    baseline = [table[xs] if table.ndim == 1 else table[xs, ys] for table in tables]
+    value = bound(scores[xs.unsqueeze(-1), ys], *baseline)
+    assert abs(value - bound.population(joint, scores, *tables)) < 0.02
+
+
 def check_training_is_at_rest_at_the_optimal_scores(bound: Bound) -> None:
     if not bound.trainable:
         with pytest.raises(ParameterError, match="upper bound"):
