@@ -20,19 +20,15 @@ class Bound(ABC):
     Facts, each checked by the conformance suite:
         name: its file's name.
         direction: "lower" if its expectation (validity "bound in expectation") or its population value
-        ("plug-in")
-            is at most the MI for every critic, "upper" if at least, "none" if neither.
+            ("plug-in") is at most the MI for every critic, "upper" if at least, "none" if neither.
         validity: "bound in expectation" (the mean over batches is a bound), "plug-in" (the population value
-        is, the
-            mean over batches is biased), or "none".
+            is, the mean over batches is biased), or "none".
         invariances: what may be added to the scores without changing the value: a "constant", one number a
-        row
-            ("rows", any c(x)), one number a column ("columns", any c(y)).
+            row ("rows", any c(x)), one number a column ("columns", any c(y)).
         baseline: None, or what a second, trained function sees: "x" (one log-baseline a row) or "pair" (one a
             positive pair). Such a bound is called with `(scores, log_baseline)`, log_baseline `... x n`.
         takes: "scores" of any critic, or "log_conditional", scores[i, j] = log p(y_j | x_i) up to any c(y).
-        trainable: whether maximising `objective` over scores makes sense; where not (upper bounds), it
-        refuses.
+        trainable: whether maximising `objective` over scores makes sense; where not (upper bounds), it refuses.
         tight: whether the population value at `optimal_scores` is the MI itself, for every law.
         references: where the equation stands.
     """

@@ -15,6 +15,7 @@ from mibounds.errors import DataError, ParameterError
 from mibounds.seeding import generator, seed_of
 
 LEAST_IN_A_FOLD = 32
+TAIL = 3.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _sizes(n: int, shares: Sequence[float]) -> list[int]:
 
 
 def standardised(values: NDArray[np.float64], train: Tensor) -> Tensor:
-    """`values` less the mean and over the standard deviation of the rows `train`, float32.
+    """`values` less the mean and over the standard deviation of the rows `train`, far tails drawn in, float32.
 
     A column that is constant over `train` is only centred.
     """
@@ -64,7 +65,17 @@ def standardised(values: NDArray[np.float64], train: Tensor) -> Tensor:
     # Squares of what is far from 1 would overflow or vanish.
     magnitude = _or_one(np.abs(fitted).max(axis=0))
     centre, spread = (fitted / magnitude).mean(axis=0), (fitted / magnitude).std(axis=0)
-    return torch.from_numpy((values / magnitude - centre) / _or_one(spread)).float()
+    return torch.from_numpy(_tails_drawn_in((values / magnitude - centre) / _or_one(spread))).float()
+
+
+def _tails_drawn_in(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Beyond 3 standard deviations the excess counts by its logarithm. Invertible, so no information is lost.
+
+    A column that hardly varies over the training fold, or one with heavy tails, has rows hundreds of standard
+    deviations out elsewhere; a critic's scores there would swamp all others.
+    """
+    size = np.abs(deviations)
+    return np.where(size > TAIL, np.sign(deviations) * (TAIL + np.log1p(np.maximum(size - TAIL, 0))), deviations)
 
 
 def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:

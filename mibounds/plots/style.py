@@ -98,13 +98,13 @@ def draw_measurement(
 
 
 def draw_legend(figure: Figure, columns: int | None = None) -> None:
-    """One legend below all panels; each label once, in order of appearance."""
+    """One legend above all panels, clear of their common axis label; each label once, in order of appearance."""
     by_label: dict[str, Any] = {}
     for ax in figure.axes:
         handles, texts = ax.get_legend_handles_labels()
         by_label |= dict(zip(texts, handles, strict=True))
     ncols = columns or len(by_label)
-    figure.legend(by_label.values(), by_label.keys(), loc="outside lower center", ncols=ncols)
+    figure.legend(by_label.values(), by_label.keys(), loc="outside upper center", ncols=ncols)
 
 
 def _draw_line(ax: Axes, nats: Values, x: Sequence[float] | None, line: dict[str, Any]) -> None:
