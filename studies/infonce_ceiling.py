@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mibounds import statistics, theory
@@ -157,15 +157,17 @@ def measure_trained(pack: Pack) -> list[Measurement]:
     cells, settings = pack.cells, pack.settings
     n_candidates = [cell["n_negatives"] + 1 for cell in cells]
     law = observed_law(cells[0]["law"], cells[0]["truth_nats"])
-    critic = untrained(cells[0]["critic"], law.dim_x, [cell.seed("weights") for cell in cells]).to(pack.device)
+    critic = untrained(cells[0]["critic"], law.dim_x, [cell.seed("weights") for cell in cells]).to(
+        pack.device
+    )
     critic.register_forward_hook(lambda _, batch, scores: without_surplus(scores, n_candidates))
 
     def batches(purpose: str, batch_size: int):
-        return fresh_batches([law] * len(cells), [cell.seed(purpose) for cell in cells], batch_size, pack.device)
+        return fresh_batches(
+            [law] * len(cells), [cell.seed(purpose) for cell in cells], batch_size, pack.device
+        )
 
-    trainer = Trainer(
-        critic, load("info_nce")(), [0] * len(cells), learning_rate=settings["learning_rate"]
-    )
+    trainer = Trainer(critic, load("info_nce")(), [0] * len(cells), learning_rate=settings["learning_rate"])
     batch_size = n_candidates[0] if cells[0]["critic"] == "separable_batch_k" else settings["batch_size"]
     trainer.fit(batches("data", batch_size), settings["steps"])
     values = trainer.evaluate(batches("evaluation", settings["batch_size"]), settings["evaluation_batches"])
@@ -241,19 +243,23 @@ def row(
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def exact_nats(law_name: str, truth_nats: float, n_candidates: int) -> float:
     """E[InfoNCE] with the true density ratio, by numerical integration."""
     dim = DIM[law_name]
     if law_name == "gaussian":
-        return theory.info_nce_oracle_gaussian(dim, theory.gaussian_correlation(dim, truth_nats), n_candidates)
+        return theory.info_nce_oracle_gaussian(
+            dim, theory.gaussian_correlation(dim, truth_nats), n_candidates
+        )
     return theory.info_nce_oracle_vmf(dim, theory.vmf_concentration(dim, truth_nats), n_candidates)
 
 
 # Claims: effect, threshold and interval were written before the full run.
 
 N_CLAIMS = 5
-ALPHA = 0.05 / N_CLAIMS  # a claim's share of the study's; Holm's steps divide it further over the claim's cells
+ALPHA = (
+    0.05 / N_CLAIMS
+)  # a claim's share of the study's; Holm's steps divide it further over the claim's cells
 VALIDITY_MARGIN = 0.02
 SHARE = 0.95
 EXPECTATION_MARGIN = 0.05
@@ -325,7 +331,9 @@ def each_above(rows: pd.DataFrame, share: pd.Series) -> Verdict:
     cells = dict(list(share.groupby([rows[name] for name in CELL])))
     confidence = statistics.holm_confidence([statistics.p_value(v, SHARE) for v in cells.values()], ALPHA)
     parts = [
-        Verdict.above(*statistics.mean_interval(values, level), SHARE, "share", f"{len(cells)} cells; {name_of(name)}")
+        Verdict.above(
+            *statistics.mean_interval(values, level), SHARE, "share", f"{len(cells)} cells; {name_of(name)}"
+        )
         for (name, values), level in zip(cells.items(), confidence, strict=True)
     ]
     return Verdict.all_of(*sorted(parts, key=lambda part: part.low))
@@ -338,7 +346,10 @@ def meets_its_expectation(rows: pd.DataFrame) -> Verdict:
     confidence = statistics.holm_confidence([min(1.0, 2 * p) for p in one_sided], ALPHA)
     parts = [
         Verdict.equivalent(
-            *statistics.mean_interval(values, level), EXPECTATION_MARGIN, "nats", f"{len(cells)} cells; {name_of(name)}"
+            *statistics.mean_interval(values, level),
+            EXPECTATION_MARGIN,
+            "nats",
+            f"{len(cells)} cells; {name_of(name)}",
         )
         for (name, values), level in zip(cells.items(), confidence, strict=True)
     ]
@@ -363,8 +374,8 @@ CLAIMS = (
         id="C2.validity",
         text="Minimising the loss maximises a lower bound on I(z; z+).",
         source="Contrastive Learning Theory; van den Oord et al. 2018, section 2.3",
-        criterion="Refuted if in any cell, trained or not, the lower end of the one-sided interval of the held-out mean, "
-        "Holm-adjusted over cells, exceeds the truth; supported if every upper end is at most the truth + 0.02 nats. "
+        criterion="Refuted if in any cell, trained or not, the lower end of the one-sided interval of the held-out "
+        "mean, Holm-adjusted over cells, exceeds the truth; supported if every upper end is at most the truth + 0.02 nats. "
         "The control without the positive in the denominator must be refuted.",
         verdict=lambda tables: guarded(tables, intact(tables), "without_positive", stays_below_the_truth),
     ),
@@ -389,16 +400,16 @@ CLAIMS = (
         id="C2.saturation",
         text="Where the MI is far above ln K, the bound with the true density ratio shows ln K.",
         source="Poole et al. 2019, section 2.3",
-        criterion="Supported if the mean is above 0.95 ln K in every cell with I >= 2 ln K + 1, by intervals Holm-adjusted "
-        "over those cells; refuted if it is below in one. The control of shuffled pairs must be refuted.",
+        criterion="Supported if the mean is above 0.95 ln K in every cell with I >= 2 ln K + 1, by intervals "
+        "Holm-adjusted over those cells; refuted if it is below in one. The control of shuffled pairs must be refuted.",
         verdict=lambda tables: guarded(tables, oracle(tables), "shuffled_pairs", reaches_the_ceiling),
     ),
     Claim(
         id="C2.expectation",
         text="Between the two, the density ratio's law rules the shortfall: the exact expectation is what is measured.",
         source="Poole et al. 2019, section 2.3; here by numerical integration",
-        criterion="Supported if in every cell with the true density ratio the interval of mean minus exact expectation, "
-        "Holm-adjusted over cells, lies within 0.05 nats of zero; refuted if one lies wholly outside. "
+        criterion="Supported if in every cell with the true density ratio the interval of mean minus exact "
+        "expectation, Holm-adjusted over cells, lies within 0.05 nats of zero; refuted if one lies wholly outside. "
         "The control of shuffled pairs must be refuted.",
         verdict=lambda tables: guarded(tables, oracle(tables), "shuffled_pairs", meets_its_expectation),
     ),
@@ -441,9 +452,13 @@ def draw_oracle(ax: Axes, rows: pd.DataFrame) -> None:
     for nats in levels:
         of_level = of(rows, truth_nats=nats)
         exact = of_level.groupby("n_candidates")["exact_nats"].mean()
-        draw_theory(ax, list(exact), list(exact.index), label="exact expectation, true density ratio", linewidth=0.9)
+        draw_theory(
+            ax, list(exact), list(exact.index), label="exact expectation, true density ratio", linewidth=0.9
+        )
         draw_replicates(ax, of_level, color=shade(0.9 * (1 - nats / 12)), label="")
-        ax.annotate(f"{nats:g}", (exact.index[-1], exact.iloc[-1]), (4, -2), textcoords="offset points", fontsize=6)
+        ax.annotate(
+            f"{nats:g}", (exact.index[-1], exact.iloc[-1]), (4, -2), textcoords="offset points", fontsize=6
+        )
         ax.plot([sizes[-1] * 2.2, sizes[-1] * 3.2], [nats, nats], color="black", label="true MI")
 
 
@@ -452,10 +467,14 @@ def draw_shortfall(ax: Axes, rows: pd.DataFrame) -> None:
     from mibounds.plots.style import COLORS
 
     for law, color in zip(DIM, COLORS, strict=False):
-        cells = of(rows, law=law).groupby(["truth_nats", "n_candidates"])["estimate_nats"].mean().reset_index()
+        cells = (
+            of(rows, law=law).groupby(["truth_nats", "n_candidates"])["estimate_nats"].mean().reset_index()
+        )
         log_k = cells["n_candidates"].map(math.log)
         shortfall = cells["truth_nats"].clip(upper=log_k) - cells["estimate_nats"]
-        ax.plot(log_k - cells["truth_nats"], shortfall, ".", markersize=3, color=color, label=f"{law}, measured")
+        ax.plot(
+            log_k - cells["truth_nats"], shortfall, ".", markersize=3, color=color, label=f"{law}, measured"
+        )
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_title("what the true density ratio still misses")
     ax.set(xlabel="ln K - true MI (nats)", ylabel="min(true MI, ln K) - InfoNCE (nats)")
@@ -497,10 +516,13 @@ def draw_replicates(ax: Axes, rows: pd.DataFrame, *, color, label: str, marker: 
     if rows.empty:
         return
     means = [
-        (size, *statistics.mean_interval(values)) for size, values in rows.groupby("n_candidates")["estimate_nats"]
+        (size, *statistics.mean_interval(values))
+        for size, values in rows.groupby("n_candidates")["estimate_nats"]
     ]
     sizes, mean, low, high = (list(column) for column in zip(*means, strict=True))
-    finite = [(m - a, b - m) if math.isfinite(a) else (0.0, 0.0) for m, a, b in zip(mean, low, high, strict=True)]
+    finite = [
+        (m - a, b - m) if math.isfinite(a) else (0.0, 0.0) for m, a, b in zip(mean, low, high, strict=True)
+    ]
     ax.errorbar(
         sizes,
         mean,

@@ -75,7 +75,9 @@ def _tails_drawn_in(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
     deviations out elsewhere; a critic's scores there would swamp all others.
     """
     size = np.abs(deviations)
-    return np.where(size > TAIL, np.sign(deviations) * (TAIL + np.log1p(np.maximum(size - TAIL, 0))), deviations)
+    return np.where(
+        size > TAIL, np.sign(deviations) * (TAIL + np.log1p(np.maximum(size - TAIL, 0))), deviations
+    )
 
 
 def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:
