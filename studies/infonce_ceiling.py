@@ -375,8 +375,8 @@ CLAIMS = (
         text="Minimising the loss maximises a lower bound on I(z; z+).",
         source="Contrastive Learning Theory; van den Oord et al. 2018, section 2.3",
         criterion="Refuted if in any cell, trained or not, the lower end of the one-sided interval of the held-out "
-        "mean, Holm-adjusted over cells, exceeds the truth; supported if every upper end is at most the truth + 0.02 nats. "
-        "The control without the positive in the denominator must be refuted.",
+        "mean, Holm-adjusted over cells, exceeds the truth; supported if every upper end is at most the truth "
+        "+ 0.02 nats. The control without the positive in the denominator must be refuted.",
         verdict=lambda tables: guarded(tables, intact(tables), "without_positive", stays_below_the_truth),
     ),
     Claim(
