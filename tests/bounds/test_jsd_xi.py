@@ -56,3 +56,9 @@ def test_worse_than_chance_reads_below_zero_and_keeps_falling() -> None:
     values = JSDXi()(scores).tolist()
     assert 0 > values[0] > values[1] > values[2] > values[3] > -math.inf
     assert JSDXi()(torch.zeros(4, 4, dtype=torch.float64)).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_very_bad_scores_read_their_asymptote() -> None:
+    # A gap of g far above ln 2 belongs to k = 1 - 2 g.
+    scores = -1e12 * (2 * torch.eye(4, dtype=torch.float64) - 1)
+    assert JSDXi()(scores).item() == pytest.approx(1 - 2e12, rel=1e-9)

@@ -52,20 +52,18 @@ def inputs_of(bound: Bound, *shape: int, scale: float = 1.0, seed: int = 0) -> l
     return inputs + ([normal(*shape[:-1], seed=seed + 100)] if bound.baseline else [])
 
 
-def baseline_table(bound: Bound, joint: Tensor, value: float = 0.0) -> list[Tensor]:
-    """A log-baseline for each outcome of the law."""
+def baseline_table(bound: Bound, joint: Tensor) -> list[Tensor]:
+    """A log-baseline of zero for each outcome of the law."""
     shape = {"x": joint.shape[:1], "pair": joint.shape}
-    return [joint.new_full(shape[bound.baseline], value)] if bound.baseline else []
+    return [joint.new_zeros(shape[bound.baseline])] if bound.baseline else []
 
 
 def random_tables(bound: Bound, joint: Tensor) -> Iterator[list[Tensor]]:
     """Scores for each pair of outcomes, and log-baselines: critics from timid to wild."""
     for seed, scale in enumerate((0.1, 1.0, 3.0, 10.0)):
         scores = scale * normal(*joint.shape, seed=seed)
-        yield [
-            scores,
-            *(scale * normal(*table.shape, seed=seed + 9) for table in baseline_table(bound, joint)),
-        ]
+        baseline = [scale * normal(*zeros.shape, seed=seed + 9) for zeros in baseline_table(bound, joint)]
+        yield [scores, *baseline]
 
 
 def true_conditionals(joint: Tensor) -> Iterator[Tensor]:
@@ -117,11 +115,10 @@ def check_no_adversary_lifts_the_population_over_the_mi(bound: Bound) -> None:
     if bound.direction != "lower":
         return
     for joint in LAWS.values():
-        tables = next(random_tables(bound, joint))
-        assert (
-            ascend(lambda *t, joint=joint: bound.population(joint, *t), tables)
-            <= information(joint) + TOLERANCE
-        )
+        timid, *_, wild = random_tables(bound, joint)
+        for tables in (timid, wild):
+            reached = ascend(lambda *t, joint=joint: bound.population(joint, *t), tables)
+            assert reached <= information(joint) + TOLERANCE
 
 
 def check_expectation_is_on_its_side_of_the_mi(bound: Bound) -> None:
