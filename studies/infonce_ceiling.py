@@ -34,7 +34,8 @@ LEVELS_NATS = tuple(float(nats) for nats in range(1, 13))
 N_NEGATIVES = tuple(2**power - 1 for power in range(1, 15))
 TEMPERATURE = {"cosine_0.5": 0.5, "cosine_0.1": 0.1, "trained_cosine_0.5": 0.5, "trained_cosine_0.1": 0.1}
 TRAINED = ("separable", "separable_batch_k", "trained_cosine_0.5", "trained_cosine_0.1")
-TRAINED_LEVELS, TRAINED_NEGATIVES = (2.0, 6.0), (3, 15, 63, 255)
+TRAINED_LEVELS, TRAINED_NEGATIVES = (2.0, 6.0), (3, 15, 63, 127)
+COSINE_LEVELS = (2.0, 6.0, 12.0)
 CONTROL_LEVELS = (2.0, 6.0)
 # One block's negatives serve this many groups at most, each another draw of an anchor's K - 1.
 GROUPS = 16
@@ -45,11 +46,15 @@ def keep(point: dict) -> bool:
     critic, level, n_negatives = point["critic"], point["truth_nats"], point["n_negatives"]
     if critic in TEMPERATURE and point["law"] != "von_mises_fisher":
         return False
+    if critic == "separable_batch_k" and (
+        point["law"] != "gaussian" or n_negatives == max(TRAINED_NEGATIVES)
+    ):
+        return False  # its largest batch is that of "separable"
     if critic in TRAINED:
         return point["control"] == "none" and level in TRAINED_LEVELS and n_negatives in TRAINED_NEGATIVES
     if point["control"] != "none":
         return critic == "optimal" and level in CONTROL_LEVELS and is_power_of_four(n_negatives + 1)
-    return critic == "optimal" or (level % 2 == 0 and is_power_of_four(n_negatives + 1))
+    return critic == "optimal" or (level in COSINE_LEVELS and is_power_of_four(n_negatives + 1))
 
 
 def is_power_of_four(number: int) -> bool:
@@ -552,18 +557,18 @@ STUDY = Study(
     keep=keep,
     width=lambda point: 1 if point["critic"] == "separable_batch_k" else 3 * len(N_NEGATIVES),
     settings={
-        "batch_size": 256,
+        "batch_size": 128,
         "n_blocks": 32,
         "n_pairs": 100_000,
-        "steps": 1000,
-        "evaluation_batches": 64,
+        "steps": 800,
+        "evaluation_batches": 128,
         "learning_rate": 1e-3,
     },
     presets={
         "smoke": {
             "replicates": 1,
             "truth_nats": (2.0, 6.0),
-            "n_negatives": (3, 255),
+            "n_negatives": (3, 127),
             "n_blocks": 2,
             "n_pairs": 1000,
             "steps": 5,
@@ -572,7 +577,7 @@ STUDY = Study(
         "quick": {
             "replicates": 3,
             "truth_nats": (1.0, 2.0, 4.0, 6.0, 10.0),
-            "n_negatives": N_NEGATIVES[1::2],
+            "n_negatives": (3, 15, 63, 127, 1023, 16383),
             "n_blocks": 4,
             "n_pairs": 20_000,
             "steps": 150,

@@ -25,7 +25,7 @@ class AlphaCPC(Bound):
 
     Raises: ParameterError if alpha lies outside.
 
-    References: Song and Ermon 2020 (NeurIPS), section 3.1 and the authors' code.
+    References: Song and Ermon 2020 (NeurIPS), alpha-CPC as in the authors' code.
 
     Example:
         >>> import torch

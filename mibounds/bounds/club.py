@@ -18,7 +18,7 @@ class CLUB(Bound):
     bound, never tight unless x and y are independent; with a fitted conditional it is a bound only if the fit
     is good.
 
-    References: Cheng et al. 2020, eq. 6 and 8.
+    References: Cheng et al. 2020, the CLUB estimator; here over the off-diagonal pairs alone, which is unbiased.
 
     Example:
         >>> import torch

@@ -35,7 +35,7 @@ class Interpolated(Bound):
 
     Raises: ParameterError if alpha lies outside; ShapeError unless called with one log_baseline, `... x n`.
 
-    References: Poole et al. 2019, eq. 14 and 15.
+    References: Poole et al. 2019, section 2.4 ("I_alpha").
 
     Example:
         >>> scores = torch.tensor([[2.0, 0.0], [0.0, 2.0]])

@@ -19,7 +19,7 @@ class LeaveOneOut(Bound):
     Takes scores[i, j] = ln p(y_j | x_i) up to any c(y). With the true conditional it is an upper bound in
     expectation, since the logarithm of the mean under-estimates ln p(y); it approaches the MI as n grows.
 
-    References: Poole et al. 2019, eq. 13.
+    References: Poole et al. 2019, the minibatch upper bound.
 
     Example:
         >>> LeaveOneOut()(torch.tensor([[-1.0, -4.0], [-3.0, -2.0]]))

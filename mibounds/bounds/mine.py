@@ -26,7 +26,7 @@ class MINE(Bound):
 
     Raises: ParameterError if rate lies outside.
 
-    References: Belghazi et al. 2018, eq. 12; rate 0.1 as in Song and Ermon 2020.
+    References: Belghazi et al. 2018, section 3.2; rate 0.1 as in Song and Ermon 2020.
 
     Example:
         >>> bound, scores = MINE(rate=0.5), torch.zeros(2, 2)

@@ -35,7 +35,7 @@ class MultilabelCPC(Bound):
 
     Raises: ParameterError if alpha lies outside.
 
-    References: Song and Ermon 2020 (NeurIPS), section 3.2 and the authors' code.
+    References: Song and Ermon 2020 (NeurIPS), alpha-ML-CPC as in the authors' code.
 
     Example:
         >>> import torch

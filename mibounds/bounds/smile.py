@@ -19,15 +19,15 @@ class SMILE(Bound):
     """SMILE: E_p[f] - ln E_q[e^clip(f, -clip, clip)], q = p(x) p(y).
 
     Trained on the Jensen-Shannon objective. Clipping bounds the partition's variance, and takes the bound
-    away: once ln r leaves [-clip, clip] even the true density ratio reads more than the MI. Only the
-    partition is clipped, never the positives.
+    away: once ln r leaves [-clip, clip] even the true density ratio misses the MI, and where it is the large
+    ratios that are clipped it reads more. Only the partition is clipped, never the positives.
 
     Args:
         clip: tau of the paper, > 0.
 
     Raises: ParameterError if clip is not above 0.
 
-    References: Song and Ermon 2020 (ICLR), eq. 13.
+    References: Song and Ermon 2020 (ICLR), the SMILE estimator.
 
     Example:
         >>> scores = torch.tensor([[9.0, -9.0], [-9.0, 9.0]])

@@ -26,7 +26,7 @@ class TUBA(Bound):
 
     Raises: ShapeError unless called with one log_baseline, `... x n`.
 
-    References: Poole et al. 2019, eq. 4 and 5.
+    References: Poole et al. 2019, section 2.2 ("I_TUBA").
 
     Example:
         >>> import torch

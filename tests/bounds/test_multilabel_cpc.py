@@ -53,6 +53,7 @@ def test_the_count_agrees_with_enumeration() -> None:
 
 def test_the_default_alpha_is_no_bound_in_expectation() -> None:
     assert mean_for_y_equal_to_x(10_000, 316) > math.log(10_000) + 0.001
+    assert MultilabelCPC.validity == "plug-in"
 
 
 def test_the_default_alpha_holds_on_a_small_law_and_a_smaller_one_does_not() -> None:
