@@ -85,7 +85,7 @@ def measure_known(pack: Pack) -> list[Measurement]:
     positives = {control: [] for control in controls}
     values, largest = [[] for _ in cells], [-math.inf for _ in cells]
     for _ in range(settings["n_blocks"]):
-        x, y = law.sample(settings["batch_size"], source)
+        x, y = law.sample(settings["n_anchors"], source)
         scores = sharpness * law.log_density_ratio_matrix(x, law.sample(n_pool, source)[1])
         for control in controls:
             positive = sharpness * law.log_density_ratio(x, partners(y, control))
@@ -104,7 +104,7 @@ def measure_known(pack: Pack) -> list[Measurement]:
             torch.stack(values[c]), torch.stack(positives[control]), more[control]
         )
         n_batches = settings["n_blocks"] * min(GROUPS, n_pool // cell["n_negatives"])
-        rows.append(row(cell, estimate, error, largest[c], settings["batch_size"], n_batches))
+        rows.append(row(cell, estimate, error, largest[c], settings["n_anchors"], n_batches))
     return [Measurement(one) for one in rows]
 
 
@@ -558,9 +558,10 @@ STUDY = Study(
     width=lambda point: 1 if point["critic"] == "separable_batch_k" else 3 * len(N_NEGATIVES),
     settings={
         "batch_size": 128,
-        "n_blocks": 32,
+        "n_anchors": 256,
+        "n_blocks": 16,
         "n_pairs": 100_000,
-        "steps": 800,
+        "steps": 600,
         "evaluation_batches": 128,
         "learning_rate": 1e-3,
     },
