@@ -69,7 +69,7 @@ def vmf_log_partition(dim: int, kappa: float) -> float:
 
     = ln Gamma(d/2) + (d/2 - 1) ln(2 / kappa) + ln I_(d/2-1)(kappa), I the modified Bessel function.
 
-    References: Mardia and Jupp 2000, eq. 9.3.4.
+    References: Mardia and Jupp 2000, section 9.3.
     """
     from scipy.special import gammaln
 
@@ -83,7 +83,7 @@ def vmf_log_partition(dim: int, kappa: float) -> float:
 def vmf_mean_resultant(dim: int, kappa: float) -> float:
     """A_d(kappa) = I_(d/2)(kappa) / I_(d/2-1)(kappa), the mean cosine of z' to z when z' ~ vMF(z, kappa).
 
-    References: Mardia and Jupp 2000, eq. 9.3.7.
+    References: Mardia and Jupp 2000, section 9.3.
 
     Example:
         >>> round(vmf_mean_resultant(3, 2.0), 6), round(1 / math.tanh(2.0) - 1 / 2.0, 6)
@@ -111,6 +111,7 @@ def vmf_concentration(dim: int, nats: float) -> float:
     """kappa at which `vmf_mutual_information` is `nats`, to a relative 1e-12."""
     from scipy.optimize import brentq
 
+    _require_vmf(dim, 0.0)
     if not 0 <= nats < math.inf:
         raise ParameterError(f"expected a finite mutual information >= 0 nats; got {nats}")
     if nats == 0:
@@ -260,17 +261,25 @@ def _inverse_softplus(value: float) -> float:
 
 
 def _log_scaled_bessel(order: float, argument: float | Array) -> Array:
-    """ln( e^-z I_order(z) ) for z > 0, I the modified Bessel function.
-
-    Where it underflows, by the uniform expansion for large order: DLMF, eq. 10.41.3 and 10.41.10.
-    """
+    """ln( e^-z I_order(z) ) for z > 0, I the modified Bessel function."""
     from scipy.special import ive
 
     z = np.asarray(argument, dtype=float)
     scaled = ive(order, z)
-    usable = scaled > 1e-280
+    usable = scaled > 1e-280  # it underflows where z is far below the order, and is NaN where z > 1e9
     if np.all(usable):
         return np.log(scaled)
+    expansion = _bessel_of_large_argument if order < 1 else _bessel_of_large_order
+    return np.where(usable, np.log(np.where(usable, scaled, 1.0)), expansion(order, z))
+
+
+def _bessel_of_large_argument(order: float, z: Array) -> Array:
+    """`_log_scaled_bessel` by Hankel's expansion: DLMF, eq. 10.40.1."""
+    return np.log1p(-(4 * order**2 - 1) / (8 * z)) - np.log(2 * math.pi * z) / 2
+
+
+def _bessel_of_large_order(order: float, z: Array) -> Array:
+    """`_log_scaled_bessel` by the expansion that is uniform in z: DLMF, eq. 10.41.3 and 10.41.10."""
     x = z / order
     root = np.hypot(1, x)
     p = 1 / root
@@ -281,8 +290,7 @@ def _log_scaled_bessel(order: float, argument: float | Array) -> Array:
         + p**3 * (30375 - 369603 * p**2 + 765765 * p**4 - 425425 * p**6) / (414720 * order**3)
     )
     eta = root + np.log(x / (1 + root))
-    expansion = order * eta - z - np.log(2 * math.pi * order * root) / 2 + np.log(series)
-    return np.where(usable, np.log(np.where(usable, scaled, 1.0)), expansion)
+    return order * eta - z - np.log(2 * math.pi * order * root) / 2 + np.log(series)
 
 
 def _require_gaussian(dim: int, correlation: float) -> None:

@@ -284,9 +284,9 @@ class BestWeights:
         ]
 
     def update(self, values: Tensor) -> Tensor:
-        """Keeps the weights of those runs whose `values` (`R`) beat their best; NaN never does. Returns which did."""
+        """Keeps the weights of those runs whose `values` (`R`) beat their best, being finite. Returns which did."""
         values = values.detach().cpu()
-        better = values > self.best
+        better = values.isfinite() & (values > self.best)
         self.best = torch.where(better, values, self.best)
         for p, kept, runs in self._kept:
             kept[better[runs]] = p.detach()[better[runs]]

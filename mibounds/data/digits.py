@@ -41,11 +41,11 @@ def export(path: Path) -> None:
     """Writes the halves to a .npz or .csv file, whole or not at all. Raises: ParameterError, DataError, StoreError."""
     if path.suffix not in (".npz", ".csv"):
         raise ParameterError(f"the file must end in .npz or .csv; got {path.name!r}")
-    arrays = halves()
+    arrays: dict[str, Any] = halves()
     unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
         if path.suffix == ".npz":
-            np.savez_compressed(unfinished, allow_pickle=False, **arrays)
+            np.savez_compressed(unfinished, **arrays)
         else:
             columns = Table(path.name, arrays).columns()
             np.savetxt(

@@ -137,7 +137,7 @@ def _require_finite(side: str, values: NDArray[np.float64]) -> None:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         raise DataError(
-            f"{side} has NaN or infinity in {len(bad):,} of {len(values):,} rows, first in row {bad[0]}; "
+            f"{side} has NaN or infinity in {len(bad):,} of {len(values):,} rows, first in row {bad[0]}, from 0; "
             "remove or fill them"
         )
 
@@ -151,10 +151,9 @@ def _misaligned(x: Any, y: Any) -> list[str]:
 
 def _duplicates(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
     n = len(x)
-    pairs = np.ascontiguousarray(
-        np.hstack([x, y]) + 0.0
-    )  # -0.0 becomes 0.0, so that equal rows are equal bytes
-    repeated = n - len(np.unique(pairs.view(np.dtype((np.void, pairs.dtype.itemsize * pairs.shape[1])))))
+    # Adding 0.0 turns -0.0 into it, so that equal rows are equal bytes.
+    pairs = np.ascontiguousarray(np.hstack([x, y]) + 0.0)
+    repeated = n - len(np.unique(pairs.view(np.dtype((np.void, pairs.itemsize * pairs.shape[1])))))
     if not repeated:
         return ()
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -157,19 +158,22 @@ def _read_text(path: Path) -> dict[str, NDArray[Any]]:
         first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0]
         names = [str(name).strip() for name in first]
         counted = [str(i) for i in range(len(names))]
-        has_header = names == counted or not all(_is_number(name) for name in names)
+        has_header = names == counted or not all(_is_number(name or "0") for name in names)
         names = [name or f"unnamed_{i}" for i, name in enumerate(names)] if has_header else counted
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(f"{path} names a column twice: {listed(twice)}; rename one")
-        body = pd.read_csv(path, header=0 if has_header else None, low_memory=False, **options)
+        with warnings.catch_warnings():
+            # Told not to make an index of what rows hold beyond the header, pandas drops it, and warns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            header = 0 if has_header else None
+            body = pd.read_csv(path, header=header, index_col=False, low_memory=False, **options)
+    except pd.errors.ParserWarning as error:
+        raise DataError(f"rows of {path} are longer than its first line of {len(names)} columns") from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} holds no rows of data") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path} as text in columns: {str(error).strip()}") from error
-    # pandas makes an index of what rows hold beyond the first line's columns.
-    if body.shape[1] != len(names) or not isinstance(body.index, pd.RangeIndex):
-        raise DataError(f"rows of {path} are longer than its first line of {len(names)} columns")
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
     return {name: body.iloc[:, i].to_numpy() for i, name in enumerate(names)}

@@ -29,7 +29,7 @@ class StudentT(Distribution):
 
     Raises: ShapeError, ParameterError.
 
-    References: Arellano-Valle, Contreras-Reyes and Genton 2013 (entropy); Czyz et al. 2023, section 2.
+    References: Arellano-Valle, Contreras-Reyes and Genton 2013 (entropy); Czyz et al. 2023.
 
     Example:
         >>> round(StudentT.identity(1, 1, dof=1).mutual_information, 4)

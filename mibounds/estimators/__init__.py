@@ -52,18 +52,26 @@ def build(method: str, **options: Any) -> Estimator:
     from mibounds import bounds
 
     if method in names():
-        chosen = load(method)
+        chosen, bound = load(method), None
     elif method in bounds.names():
         chosen, bound = load("variational"), bounds.load(method)
-        of_bound = {f.name for f in fields(bound)} & set(options)  # type: ignore[arg-type]
-        options["bound"] = bound(**{name: options.pop(name) for name in of_bound})
     else:
         raise UnknownNameError("method", method, methods())
-    known = {f.name for f in fields(chosen)}  # type: ignore[arg-type]
+    own = _parameters(bound) if bound else set()
+    known = (_parameters(chosen) | own) - ({"bound"} if bound else set())
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of {method}", name, known)
-    return chosen(**options)
+    try:
+        if bound:
+            options["bound"] = bound(**{name: options.pop(name) for name in own & set(options)})
+        return chosen(**options)
+    except TypeError as error:  # text where a number belongs, or the other way round
+        raise ParameterError(f"an option of {method} has a value of the wrong kind: {error}") from error
+
+
+def _parameters(method: type) -> set[str]:
+    return {f.name for f in fields(method)}
 
 
 def estimate(

@@ -15,7 +15,7 @@ from mibounds.errors import DataError, ParameterError
 from mibounds.seeding import generator, seed_of
 
 LEAST_IN_A_FOLD = 32
-TAIL = 3.0
+LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class Folds:
 
 
 def require_shares(shares: Sequence[float]) -> None:
-    """Raises ParameterError unless `shares` are three positive numbers that add to 1."""
-    if len(shares) != 3 or not min(shares) > 0 or abs(sum(shares) - 1) > 1e-6:
+    """Raises ParameterError unless `shares` are three numbers, each at least 0.01, that add to 1."""
+    if len(shares) != 3 or not min(shares) >= LEAST_SHARE or abs(sum(shares) - 1) > 1e-6:
         raise ParameterError(
-            f"folds must be three positive shares that add to 1: train, select, report; got {shares}"
+            f"folds must be three shares (train, select, report), each at least {LEAST_SHARE}, that add to 1; "
+            f"got {shares}"
         )
 
 
@@ -57,27 +58,18 @@ def _sizes(n: int, shares: Sequence[float]) -> list[int]:
 
 
 def standardised(values: NDArray[np.float64], train: Tensor) -> Tensor:
-    """`values` less the mean and over the standard deviation of the rows `train`, far tails drawn in, float32.
+    """arcsinh of `values` less the mean and over the standard deviation of the rows `train`, float32.
 
-    A column that is constant over `train` is only centred.
+    arcsinh is near the identity up to a standard deviation and grows as the logarithm beyond. Without it, columns with
+    heavy tails, or ones that hardly vary over `train`, have rows hundreds of standard deviations out, whose scores
+    swamp all others. It is invertible, so that no information is lost. A column that is constant over `train` is only
+    centred.
     """
     fitted = values[train.numpy()]
     # Squares of what is far from 1 would overflow or vanish.
     magnitude = _or_one(np.abs(fitted).max(axis=0))
     centre, spread = (fitted / magnitude).mean(axis=0), (fitted / magnitude).std(axis=0)
-    return torch.from_numpy(_tails_drawn_in((values / magnitude - centre) / _or_one(spread))).float()
-
-
-def _tails_drawn_in(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Beyond 3 standard deviations the excess counts by its logarithm. Invertible, so no information is lost.
-
-    A column that hardly varies over the training fold, or one with heavy tails, has rows hundreds of standard
-    deviations out elsewhere; a critic's scores there would swamp all others.
-    """
-    size = np.abs(deviations)
-    return np.where(
-        size > TAIL, np.sign(deviations) * (TAIL + np.log1p(np.maximum(size - TAIL, 0))), deviations
-    )
+    return torch.from_numpy(np.arcsinh((values / magnitude - centre) / _or_one(spread))).float()
 
 
 def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,30 +44,37 @@ class Estimate:
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        low, high = self.interval
-        text = (
-            f"{self.nats:.3f} nats ({self.confidence:.0%} interval {low:.3f} to {high:.3f}) by {self.method}, "
-            f"{self._side()}"
-        )
+        nats, low, high = (_rounded(value) for value in (self.nats, *self.interval))
+        interval = f"{100 * self.confidence:g}% interval {low} to {high}"
+        text = f"{nats} nats ({interval}) by {self.method}, {self._side()}"
         if self.saturated:
             text += f"\nsaturated: the most that this report fold could show is {self.ceiling_nats:.3f} nats"
         return text
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields in JSON's types; a ceiling of infinity becomes None."""
-        ceiling = self.ceiling_nats if math.isfinite(self.ceiling_nats) else None
-        lists = {"interval": list(self.interval), "warnings": list(self.warnings)}
-        history = {name: list(column) for name, column in self.history.items()}
-        return asdict(self) | lists | {"ceiling_nats": ceiling, "history": history}
+        """All fields in JSON's types; what is not finite, such as a ceiling that is not there, becomes None."""
+        return asdict(self) | {
+            "interval": list(self.interval),
+            "ceiling_nats": _finite_or_none(self.ceiling_nats),
+            "warnings": list(self.warnings),
+            "history": {name: [_finite_or_none(v) for v in column] for name, column in self.history.items()},
+        }
 
     def _side(self) -> str:
         if self.direction == "none":
             return "no bound: the truth may lie on either side"
         side = {"lower": "above", "upper": "below"}[self.direction]
         strength = "" if self.validity == "bound in expectation" else f" ({self.validity})"
-        return (
-            f"{'a' if side == 'above' else 'an'} {self.direction} bound{strength}: the truth may lie {side}"
-        )
+        article = "a" if self.direction == "lower" else "an"
+        return f"{article} {self.direction} bound{strength}: the truth may lie {side}"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 class Estimator(ABC):

@@ -1,6 +1,6 @@
 """What every distribution owes: a sampler that is exact, seeded and alone, and a ratio that fits it.
 
-The checks are plain functions of a law, so that a family in a folder of the user's own can be put through them too.
+The checks are plain functions of a law, so that a family of the user's own can be put through them too.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def check_mean_log_ratio_is_the_truth(law: Distribution) -> None:
 
 
 def check_ratio_carries_one_law_into_the_other(law: Distribution) -> None:
-    """E_q[r; ln r <= c] = P_p(ln r <= c): bounded on both sides, hence fit for ratios of infinite variance too."""
+    """E_q[r; ln r <= c] = P_p(ln r <= c): bounded, hence fit for ratios of infinite variance too."""
     joint = law.log_density_ratio(*law.sample(N, 2, dtype=torch.float64))
     x, y = law.sample(N, 3, dtype=torch.float64)[0], law.sample(N, 4, dtype=torch.float64)[1]
     product = law.log_density_ratio(x, y)

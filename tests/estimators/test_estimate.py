@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import mibounds
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, MiboundsError, ParameterError, ShapeError, UnknownNameError
+from mibounds.estimators import Estimate, build, estimate_file, methods
 
-X, Y = (side.numpy() for side in Gaussian.from_mutual_information(2, 1.0).sample(1500, 0))
+LAW = Gaussian.from_mutual_information(2, 1.0)
+X, Y = (side.numpy() for side in LAW.sample(1500, 0))
 QUICK = {"max_steps": 300}
+TINY = {"max_steps": 4, "check_every": 2, "batch_size": 16, "critic": "bilinear"}
 
 
 def test_info_nce_lies_below_the_truth_and_near_it():
@@ -18,43 +27,158 @@ def test_info_nce_lies_below_the_truth_and_near_it():
     assert found.interval[0] < found.nats < found.interval[1]
     assert found.interval[0] < 1.0 and found.nats > 0.6
     assert found.folds == {"train": 900, "select": 300, "report": 300}
-    assert found.ceiling_nats == pytest.approx(np.log(300)) and not found.saturated
+    assert found.ceiling_nats == pytest.approx(math.log(300)) and not found.saturated
+
+
+@pytest.mark.parametrize(("dim", "truth_nats", "tolerance"), [(1, 0.5, 0.15), (5, 2.0, 0.5)])
+def test_the_mean_over_seeds_lies_under_the_truth_by_little(dim, truth_nats, tolerance):
+    law = Gaussian.from_mutual_information(dim, truth_nats)
+    values = [mibounds.estimate(*law.sample(1500, seed), seed=seed, **QUICK).nats for seed in range(3)]
+    assert truth_nats - tolerance < np.mean(values) < truth_nats + 0.1
 
 
 def test_independent_sides_hold_nothing():
     found = mibounds.estimate(X, np.roll(Y, 7, axis=0), **QUICK)
-    assert found.interval[0] < 0.0
+    assert found.interval[0] < 0.0 and found.nats < 0.05
+
+
+def test_a_negative_value_is_kept_and_explained():
+    x, y = (np.random.default_rng(seed).normal(size=(200, 10)) for seed in (0, 1))
+    found = mibounds.estimate(x, y, max_steps=100)
+    assert found.nats < 0
+    assert any("negative" in warning for warning in found.warnings)
 
 
 def test_the_same_seed_repeats_and_the_arrays_stay_as_they_are():
-    before = X.copy()
-    first, again, other = (mibounds.estimate(X, Y, seed=seed, max_steps=50) for seed in (0, 0, 1))
-    assert first.nats == again.nats != other.nats
-    assert np.array_equal(X, before)
+    x, y = X.copy(), Y.copy()
+    first, again, other = (mibounds.estimate(x, y, seed=seed, max_steps=50) for seed in (0, 0, 1))
+    assert first == again and first.nats != other.nats
+    assert np.array_equal(x, X) and np.array_equal(y, Y)
+
+
+HOLDERS = {
+    "float64": lambda a: a.astype(np.float64),
+    "lists": lambda a: a.tolist(),
+    "tensor": lambda a: torch.tensor(a, requires_grad=True),
+    "frame": lambda a: pd.DataFrame(a, index=range(7, 7 + len(a))),
+    "not contiguous": lambda a: np.asfortranarray(a)[:, ::1],
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_what_holds_the_numbers_does_not_matter(holder):
+    found = mibounds.estimate(HOLDERS[holder](X), HOLDERS[holder](Y), **TINY)
+    assert found == mibounds.estimate(X, Y, **TINY)
+
+
+def test_linear_units_do_not_matter():
+    found, moved = mibounds.estimate(X, Y, **QUICK), mibounds.estimate(1e6 * X + 3, Y * 1e-9, **QUICK)
+    assert moved.nats == pytest.approx(found.nats, abs=0.02)
 
 
 def test_an_information_near_the_ceiling_is_called_saturated():
     x = np.random.default_rng(0).normal(size=(600, 4))
     found = mibounds.estimate(x, x + 1e-3, max_steps=1000, learning_rate=3e-3)
-    assert found.saturated and "saturated" in str(found)
+    assert found.saturated and "saturated" in str(found) and found.nats <= found.ceiling_nats
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "options", "error"),
-    [
-        (X, Y[:-1], {}, ShapeError),
-        (np.where(np.arange(1500)[:, None] == 3, np.nan, X), Y, {}, DataError),
-        (np.ones((1500, 1)), Y, {}, DataError),
-        (X[:40], Y[:40], {}, DataError),
-        (X.astype(str), Y, {}, DataError),
-        (X, Y, {"method": "info_nec"}, UnknownNameError),
-        (X, Y, {"critic": "seperable"}, UnknownNameError),
-        (X, Y, {"method": "club"}, ParameterError),
-        (X, Y, {"critic": "cosine", "critic_options": {"temperature": 0.0}}, ParameterError),
-        (X, Y, {"batch_size": 1}, ParameterError),
-    ],
-)
-def test_bad_input_is_a_named_error(x, y, options, error):
+def test_an_estimate_in_words():
+    found = Estimate(
+        nats=0.51234,
+        interval=(0.41, 0.6149),
+        method="info_nce",
+        direction="lower",
+        validity="bound in expectation",
+        ceiling_nats=math.log(300),
+        saturated=False,
+        folds={"train": 900, "select": 300, "report": 300},
+        confidence=0.95,
+    )
+    assert str(found) == (
+        "0.512 nats (95% interval 0.410 to 0.615) by info_nce, a lower bound: the truth may lie above"
+    )
+    assert str(replace(found, nats=5.0, interval=(4.9, 5.1), saturated=True, confidence=0.999)) == (
+        "5.000 nats (99.9% interval 4.900 to 5.100) by info_nce, a lower bound: the truth may lie above\n"
+        "saturated: the most that this report fold could show is 5.704 nats"
+    )
+    assert str(replace(found, direction="upper")).endswith("an upper bound: the truth may lie below")
+    assert str(replace(found, validity="plug-in")).endswith(
+        "a lower bound (plug-in): the truth may lie above"
+    )
+    assert str(replace(found, direction="none")).endswith("no bound: the truth may lie on either side")
+
+
+@pytest.mark.parametrize("method", methods())
+def test_every_method_answers_and_its_answer_is_json(method):
+    options = {} if method == "gaussian" else TINY
+    found = mibounds.estimate(X[:200], Y[:200], method=method, **options)
+    assert found.method == ("info_nce" if method == "variational" else method)
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["nats"] == found.nats
+    frame = pd.DataFrame(found.history)
+    assert len(frame) == (0 if method == "gaussian" else 2)
+    if found.direction == "none" and method != "gaussian":
+        assert any("no bound" in warning for warning in found.warnings)
+    if found.validity == "plug-in":
+        assert any("in the limit of many pairs" in warning for warning in found.warnings)
+
+
+def test_the_options_of_a_bound_reach_it():
+    assert build("smile", clip=1.5).bound.clip == 1.5
+    assert build("interpolated", alpha=0.2, batch_size=np.int64(8)).bound.alpha == 0.2
+
+
+COMPLEX = X.astype(complex)
+WITH_NAN = np.where(np.arange(1500)[:, None] == 3, np.nan, X)
+BAD_INPUT = [
+    (X, Y[:-1], {}, ShapeError, "1500 and 1499"),
+    (WITH_NAN, Y, {}, DataError, "1 of 1,500 rows, first in row 3"),
+    (np.ones((1500, 1)), Y, {}, DataError, "x is constant"),
+    (X[:40], Y[:40], {}, DataError, "at least 159"),
+    (X.astype(str), Y, {}, DataError, "expected numbers"),
+    (COMPLEX, Y, {}, DataError, "complex"),
+    (torch.tensor(COMPLEX), Y, {}, DataError, "complex"),
+    (X[:, None], Y, {}, ShapeError, "(1500, 1, 2)"),
+    (3.0, Y, {}, ShapeError, "n x dim"),
+    ([], [], {}, DataError, "empty"),
+    (X[:, :0], Y, {}, DataError, "empty"),
+    ([[1, 2], [3]], [1, 2], {}, ShapeError, "equally long"),
+    (X, Y, {"method": "info_nec"}, UnknownNameError, "'info_nce'"),
+    (X, Y, {"critic": "seperable"}, UnknownNameError, "'separable'"),
+    (X, Y, {"critic": "optimal"}, ParameterError, "known law"),
+    (X, Y, {"critic": "cosine"}, ParameterError, "temperature"),
+    (X, Y, {"critic": "cosine", "critic_options": {"temperature": 0.0}}, ParameterError, "greater than 0"),
+    (X, Y, {"critic_options": {"hiden": (8,)}}, ParameterError, "hiden"),
+    (X, Y, {"method": "club"}, ParameterError, "conditional log-densities"),
+    (X, Y, {"method": "leave_one_out"}, ParameterError, "conditional log-densities"),
+    (X, Y, {"method": "gaussian", "critic": "separable"}, UnknownNameError, "option of gaussian"),
+    (X, Y, {"method": "smile", "clip": 0.0}, ParameterError, "clip must be"),
+    (X, Y, {"method": "smile", "clip": "many"}, ParameterError, "wrong kind"),
+    (X, Y, {"method": "smile", "clop": 1.0}, UnknownNameError, "'clip'"),
+    (X, Y, {"method": "smile", "bound": None}, UnknownNameError, "option of smile"),
+    (X, Y, {"batch_size": 1}, ParameterError, "at least 2"),
+    (X, Y, {"batch_size": 2.5}, ParameterError, "2.5"),
+    (X, Y, {"max_steps": 0}, ParameterError, "max_steps"),
+    (X, Y, {"patience": 0}, ParameterError, "patience"),
+    (X, Y, {"learning_rate": 0.0}, ParameterError, "learning_rate"),
+    (X, Y, {"learning_rate": math.nan}, ParameterError, "learning_rate"),
+    (X, Y, {"learning_rate": "fast"}, ParameterError, "wrong kind"),
+    (X, Y, {"folds": (0.5, 0.5)}, ParameterError, "three shares"),
+    (X, Y, {"folds": 0.5}, ParameterError, "wrong kind"),
+    (X, Y, {"device": "nowhere"}, ParameterError, "device"),
+    (X, Y, {"confidence": 95}, ParameterError, "between 0 and 1"),
+    (X, Y, {"seed": 0.5}, ParameterError, "seed"),
+]
+
+
+@pytest.mark.parametrize(("x", "y", "options", "error", "said"), BAD_INPUT, ids=range(len(BAD_INPUT)))
+def test_bad_input_is_a_named_error_of_one_line(x, y, options, error, said):
     with pytest.raises(error) as caught:
         mibounds.estimate(x, y, **options)
-    assert isinstance(caught.value, MiboundsError) and "\n" not in str(caught.value)
+    assert isinstance(caught.value, MiboundsError)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_columns_of_a_file(tmp_path):
+    path = tmp_path / "pairs.npz"
+    np.savez(path, left=X, right=Y)
+    assert estimate_file(path, "left", "right", **TINY) == mibounds.estimate(X, Y, **TINY)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mibounds.distributions.maps._solve import root_of_increasing
 from mibounds.distributions.maps.base import Map
+from mibounds.distributions.maps.normal_cdf import normal_cdf
 from mibounds.errors import ParameterError
 
 
@@ -40,7 +41,7 @@ class Bimodal(Map):
 
     def forward(self, x: Tensor) -> Tensor:
         side = 1 - 2 * (x > 0).double()
-        target = torch.special.ndtr(side * x)
+        target = normal_cdf(side * x)
         low, high = x + min(self.centers), x + max(self.centers)
         return root_of_increasing(lambda y: side * (self._tail(y, side) - target), low, high)
 
@@ -50,5 +51,5 @@ class Bimodal(Map):
 
     def _tail(self, y: Tensor, side: Tensor | float) -> Tensor:
         """F(y) where `side` is 1, 1 - F(y) where it is -1."""
-        first, second = (torch.special.ndtr(side * (y - center)) for center in self.centers)
+        first, second = (normal_cdf(side * (y - center)) for center in self.centers)
         return self.weight * first + (1 - self.weight) * second

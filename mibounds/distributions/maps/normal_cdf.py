@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -24,9 +25,14 @@ class NormalCDF(Map):
         return cls()
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.special.ndtr(x)
+        return normal_cdf(x)
 
     def inverse(self, y: Tensor) -> Tensor:
         # a probability that was rounded to 0 or 1 stands for the nearest one inside
         limits = torch.finfo(y.dtype)
         return torch.special.ndtri(y.clamp(limits.tiny, 1 - limits.eps / 2))
+
+
+def normal_cdf(x: Tensor) -> Tensor:
+    """Phi(x), by erfc since `torch.special.ndtr` rounds the lower tail away."""
+    return torch.erfc(-x * math.sqrt(0.5)) / 2
