@@ -13,6 +13,7 @@ import click
 import pytest
 
 from mibounds import study
+from mibounds.cli.list import facts_of_bounds
 from mibounds.cli.main import mibounds
 from mibounds.errors import MiboundsError
 
@@ -161,3 +162,8 @@ def test_links_lead_somewhere(document):
     links = re.findall(r"\]\(([^)#\s]+)", document.read_text())
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+def test_the_readmes_table_of_bounds_is_made_from_their_facts():
+    (table,) = re.findall(r"<!-- bounds -->\n\n(.*?)\n\n<!-- end -->", README.read_text(), re.DOTALL)
+    assert table == facts_of_bounds(), "put what `mibounds list bounds --facts` prints into the README"

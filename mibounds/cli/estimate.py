@@ -85,10 +85,7 @@ def _options(method: str, critic: str | None, settings: Sequence[str]) -> dict[s
         given["critic"] = critic
     if of_critic:
         given["critic_options"] = {name.removeprefix(CRITIC): value for name, value in of_critic.items()}
-    try:
-        build(method, **given)
-    except TypeError as error:  # text where a number belongs, or the other way round
-        raise ParameterError(f"an option of {method} has a value of the wrong kind: {error}") from error
+    build(method, **given)  # a bad option is refused before the file is read
     return given
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from pathlib import Path
 
 import click
 
 import mibounds
 from mibounds import registry
-from mibounds.errors import UnknownNameError
+from mibounds.errors import ParameterError, UnknownNameError
 
 KINDS = ("studies", "bounds", "critics", "distributions", "estimators")
 
@@ -18,10 +19,16 @@ KINDS = ("studies", "bounds", "critics", "distributions", "estimators")
 @click.command("list")
 @click.argument("kind", metavar="[studies|bounds|critics|distributions|estimators]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def list_names(kind: str | None, as_json: bool) -> None:
+@click.option("--facts", is_flag=True, help="The bounds' facts, a Markdown table.")
+def list_names(kind: str | None, as_json: bool, facts: bool) -> None:
     """List studies and methods by file name."""
     if kind is not None and kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
+    if facts:
+        if kind != "bounds" or as_json:
+            raise ParameterError("--facts is a table of the bounds; expected `mibounds list bounds --facts`")
+        click.echo(facts_of_bounds())
+        return
     found = {each: summaries(each) for each in ([kind] if kind else KINDS)}
     if as_json:
         listed = {each: [{"name": n, "summary": s} for n, s in of.items()] for each, of in found.items()}
@@ -38,6 +45,23 @@ def summaries(kind: str) -> dict[str, str]:
     """Name -> first line of its file's docstring."""
     files = _files(kind)
     return {name: _first_line(files[name]) for name in sorted(files)}
+
+
+def facts_of_bounds() -> str:
+    """A Markdown table, a row a bound: direction, validity, ceiling on 64 pairs and what its critic is trained on."""
+    from mibounds import bounds
+
+    rows = [
+        "| bound | direction | validity | ceiling, 64 pairs (nats) | critic trained as |",
+        "|---|---|---|---|---|",
+    ]
+    for name in bounds.names():
+        bound = bounds.load(name)()
+        ceiling = bound.ceiling(64)
+        shown = f"{ceiling:.2f}" if math.isfinite(ceiling) else "none"
+        trained = bound.trained_as.name if bound.trainable else "not trained: takes ln p(y given x)"
+        rows.append(f"| `{name}` | {bound.direction} | {bound.validity} | {shown} | {trained} |")
+    return "\n".join(rows)
 
 
 def _files(kind: str) -> dict[str, Path]:

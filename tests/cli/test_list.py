@@ -45,3 +45,11 @@ def test_a_file_of_the_users_own_is_listed_without_being_run(toy, mibounds):
     assert "(broken: invalid syntax, line 1)" in broken
     assert "_not_a_method" not in " ".join(lines)
     assert "toy  " in mibounds("list", "studies").out
+
+
+def test_facts_are_a_table_of_the_bounds_alone(mibounds):
+    lines = mibounds("list", "bounds", "--facts").out.splitlines()
+    (row,) = [line for line in lines if line.startswith("| `info_nce` ")]
+    assert row == "| `info_nce` | lower | bound in expectation | 4.16 | info_nce |"
+    assert len(lines) == 2 + len(registry.names("mibounds.bounds"))
+    assert mibounds("list", "critics", "--facts").code == 2
