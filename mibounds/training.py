@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from mibounds.bounds import Bound
 from mibounds.critics.base import Baseline, Critic
 from mibounds.distributions import Distribution
 from mibounds.errors import ParameterError, ShapeError
+from mibounds.optimization import PerRunSteps, denormals_flushed
 from mibounds.seeding import generator, seed_of
 
 Batch = tuple[Tensor, Tensor]
@@ -62,17 +62,6 @@ def shuffled_batches(x: Tensor, y: Tensor, seeds: Sequence[int], batch_size: int
         for start in range(0, n - batch_size + 1, batch_size):
             rows = orders[:, start : start + batch_size]
             yield x[runs, rows], y[runs, rows]
-
-
-@contextmanager
-def _denormals_flushed() -> Iterator[None]:
-    """Numbers under 1e-38 count as zero: in fading gradients and moments they slow a core several times."""
-    supported = torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        if supported:
-            torch.set_flush_denormal(False)
 
 
 @dataclass
@@ -155,9 +144,9 @@ class Trainer(nn.Module):
             for bound in dict.fromkeys(bounds)
         ]
         self.baselines = nn.ModuleList(group.baseline for group in self._groups if group.baseline)
-        self._held = self._held_back(rates)
         trained = list(self.parameters())
         self.optimizer = torch.optim.Adam(trained, lr=max(rates), fused=True) if trained else None
+        self._steps = PerRunSteps(self.optimizer, rates, self.owners()) if self.optimizer else None
 
     def _group(
         self, bound: Bound, runs: list[int], seeds: Sequence[int], hidden: Sequence[int], device: torch.device
@@ -182,17 +171,6 @@ class Trainer(nn.Module):
         everyone = torch.arange(self.n_runs)
         return [(self.critic, everyone)] + [(g.baseline, g.runs.cpu()) for g in self._groups if g.baseline]
 
-    def _held_back(self, rates: Sequence[float]) -> list[tuple[nn.Parameter, Tensor]]:
-        """For each parameter, the share of the fastest run's step that each run does not take."""
-        if len(set(rates)) == 1:
-            return []
-        held = 1 - torch.tensor(rates) / max(rates)
-        return [
-            (p, held[runs].to(p).view(-1, *[1] * (p.ndim - 1)))
-            for module, runs in self.owners()
-            for p in module.parameters()
-        ]
-
     def fit(self, batches: Iterator[Batch], steps: int) -> Tensor:
         """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x C` nats.
 
@@ -201,14 +179,14 @@ class Trainer(nn.Module):
         """
         if self.optimizer is None:
             raise ParameterError(f"the critic {type(self.critic).__name__} has nothing to train")
-        with _denormals_flushed():
+        with denormals_flushed():
             values = torch.stack([self._train_step(*next(batches)) for _ in range(steps)])
         self._note_divergence(values)
         self.steps_done += steps
         return values
 
     def _train_step(self, x: Tensor, y: Tensor) -> Tensor:
-        assert self.optimizer is not None
+        assert self.optimizer and self._steps
         scores = self.critic(x, y)
         values = scores.new_empty(len(self.readings))
         loss = scores.new_zeros(())
@@ -219,11 +197,7 @@ class Trainer(nn.Module):
             group.read(inputs, values)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        before = [p.detach().clone() for p, _ in self._held]
-        self.optimizer.step()
-        with torch.no_grad():
-            for (p, held), old in zip(self._held, before, strict=True):
-                p.lerp_(old, held)
+        self._steps.step()
         return values
 
     def evaluate(self, batches: Iterable[Batch], n_batches: int) -> Tensor:

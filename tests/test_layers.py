@@ -24,13 +24,17 @@ MAY_IMPORT = {
     "numerics": {"errors"},
     "statistics": {"errors"},
     "theory": {"errors"},
-    "data": {"errors"},
+    "data": {"errors", "files"},
+    "files": {"errors"},
+    "optimization": set(),
+    "stacked": set(),
     "bounds": {"errors", "registry", "numerics"},  # scores alone: no x, no network, no optimiser
     "distributions": LAWS,
-    "critics": LAWS | {"distributions"},  # the optimal critic is a distribution's
-    "training": MODELS,
+    "critics": LAWS | {"distributions", "stacked"},  # the optimal critic is a distribution's
+    "training": MODELS | {"optimization"},
     "estimators": MODELS | {"statistics", "data", "training"},
-    "study": BASE | {"statistics"},
+    "representation": MODELS | {"data", "files", "optimization", "stacked", "statistics"},
+    "study": BASE | {"files", "statistics"},
     "plots": {"errors", "statistics", "study"},
     "cli": None,  # anything
     "__init__": None,
@@ -42,6 +46,7 @@ WITHOUT_TORCH = {
     "statistics",
     "theory",
     "data",
+    "files",
     "study",
     "plots",
     "cli",

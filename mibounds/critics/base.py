@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mibounds.critics._layers import StackedMLP
 from mibounds.errors import ShapeError
 from mibounds.seeding import generator
+from mibounds.stacked import StackedMLP
 
 
 class Critic(nn.Module):

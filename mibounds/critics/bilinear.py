@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mibounds.critics._layers import StackedLinear
 from mibounds.critics.base import Critic
+from mibounds.stacked import StackedLinear
 
 
 class Bilinear(Critic):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from mibounds.critics._layers import StackedLinear, StackedMLP
 from mibounds.critics.base import Critic
+from mibounds.stacked import StackedLinear, StackedMLP
 
 
 class Concatenated(Critic):

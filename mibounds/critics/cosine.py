@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mibounds.critics._layers import StackedMLP
 from mibounds.critics.base import Critic
 from mibounds.errors import ParameterError
+from mibounds.stacked import StackedMLP
 
 
 class Cosine(Critic):

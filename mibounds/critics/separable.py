@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mibounds.critics._layers import StackedMLP
 from mibounds.critics.base import Critic
+from mibounds.stacked import StackedMLP
 
 
 class Separable(Critic):

@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from mibounds import files
 from mibounds.errors import StudyError
-from mibounds.study import files, find, record, tables
+from mibounds.study import find, record, tables
 from mibounds.study.study import Study, Tables
 from mibounds.study.verdict import Verdict
 

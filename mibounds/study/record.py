@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mibounds import files
 from mibounds.errors import StoreError
-from mibounds.study import files
 from mibounds.study.cell import digest
 from mibounds.study.grid import Grid
 from mibounds.study.study import TABLE, Tables, Value

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from mibounds import files
 from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
-from mibounds.study import checking, files, find, record, tables
+from mibounds.study import checking, find, record, tables
 from mibounds.study.cell import Cell
 from mibounds.study.engines.base import Ended, Engine, Started, Task
 from mibounds.study.engines.local import LocalEngine

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mibounds import files
 from mibounds.errors import StoreError, StudyError
-from mibounds.study import files
 from mibounds.study.cell import Cell, digest
 from mibounds.study.study import TABLE, Measurement, Row
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mibounds import files
 from mibounds.errors import StoreError
-from mibounds.study import files
 from mibounds.study.study import TABLE, Tables
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mibounds import files
 from mibounds.errors import StoreError, StudyError
-from mibounds.study import Cell, Measurement, files, make_grid
+from mibounds.study import Cell, Measurement, make_grid
 from mibounds.study.store import Store
 
 

@@ -19,8 +19,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mibounds import files
 from mibounds.errors import StudyError
-from mibounds.study import files, find
+from mibounds.study import find
 from mibounds.study.engines.base import Ended, Task, measure
 from mibounds.study.study import Study
 
