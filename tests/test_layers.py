@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "plots": {"errors", "statistics", "study"},
     "cli": None,  # anything
     "__init__": None,
+    "__main__": None,
 }
 WITHOUT_TORCH = {
     "errors",

@@ -13,11 +13,12 @@ import mibounds
 from mibounds import registry
 from mibounds.errors import ParameterError, UnknownNameError
 
-KINDS = ("studies", "bounds", "critics", "distributions", "estimators")
+OF_REPRESENTATION = ("methods", "sources", "views", "encoders")
+KINDS = ("studies", "bounds", "critics", "distributions", "estimators", *OF_REPRESENTATION)
 
 
 @click.command("list")
-@click.argument("kind", metavar="[studies|bounds|critics|distributions|estimators]", required=False)
+@click.argument("kind", metavar=f"[{'|'.join(KINDS)}]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option("--facts", is_flag=True, help="The bounds' facts, a Markdown table.")
 def list_names(kind: str | None, as_json: bool, facts: bool) -> None:
@@ -70,9 +71,10 @@ def _files(kind: str) -> dict[str, Path]:
     if kind == "studies":
         names, folders = find.names(), find.folders()
     else:
-        own = Path(str(mibounds.__file__)).parent / kind
+        wing = "representation." if kind in OF_REPRESENTATION else ""
+        own = Path(str(mibounds.__file__)).parent.joinpath(*f"{wing}{kind}".split("."))
         names, folders = (
-            registry.names(f"mibounds.{kind}"),
+            registry.names(f"mibounds.{wing}{kind}"),
             [own, *map(Path, registry.user_folders(kind))],
         )
     return {

@@ -16,6 +16,7 @@ from mibounds.cli.errors import say
 from mibounds.cli.estimate import estimate
 from mibounds.cli.list import list_names
 from mibounds.cli.plot import plot
+from mibounds.cli.pretrain import pretrain
 from mibounds.cli.run import run
 from mibounds.cli.status import status
 from mibounds.cli.verdicts import verdicts
@@ -49,7 +50,7 @@ def mibounds(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (list_names, run, status, plot, check, verdicts, estimate):
+for command in (list_names, run, status, plot, check, verdicts, estimate, pretrain):
     mibounds.add_command(command)
 
 

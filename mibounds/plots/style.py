@@ -27,6 +27,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mibounds.statistics import mean_interval
+
 Values: TypeAlias = float | Sequence[float]
 
 PAGE_WIDTH = 7.0  # inches: two columns of a paper
@@ -95,6 +97,22 @@ def draw_measurement(
 ) -> None:
     """The mean of the rows that share an `x`, and a band from their least to their largest."""
     sns.lineplot(table, x=x, y=y, ax=ax, color=color, label=label, legend=False, errorbar=("pi", 100), **line)
+
+
+def draw_intervals(
+    ax: Axes, table: pd.DataFrame, *, x: str, y: str, color: Any, label: str, **line: Any
+) -> None:
+    """The mean of the rows that share an `x`, and its 95% interval over them as a bar."""
+    table = table.dropna(subset=[y])
+    if table.empty:
+        return
+    by_x = table.groupby(x)[y]
+    intervals = [mean_interval(values) for _, values in by_x]
+    reach = [one.high - one.effect if np.isfinite(one.high) else 0.0 for one in intervals]
+    style = {"marker": "o", "markersize": 3, "linewidth": 1.2, "elinewidth": 1.0} | line
+    ax.errorbar(
+        list(by_x.groups), [one.effect for one in intervals], reach, color=color, label=label, **style
+    )
 
 
 def draw_legend(figure: Figure, columns: int | None = None) -> None:

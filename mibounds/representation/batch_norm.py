@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from mibounds.errors import ParameterError, UnknownNameError
+from mibounds.representation.distributed import gather, n_processes
 
 Norm = Literal["none", "batch"]
 
@@ -20,9 +22,10 @@ def norm(kind: Norm, width: int, n_runs: int) -> list[nn.Module]:
 
 
 class StackedBatchNorm(nn.Module):
-    """(x - mean) / sqrt(variance + eps) * weight + bias over a run's batch, `R x n x width`.
+    """(x - mean) / sqrt(variance + eps) * weight + bias over a run's batch, `R x n x width` or `R x n x width x ...`.
 
-    In training by the batch's statistics, else by their running averages (Ioffe and Szegedy 2015).
+    In training by the statistics of the batch, places included, and if several processes share it of all their rows;
+    else by their running averages (Ioffe and Szegedy 2015).
 
     Args:
         width: features.
@@ -42,19 +45,31 @@ class StackedBatchNorm(nn.Module):
         self.register_buffer("variance", torch.ones(n_runs, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`R x n x width`. Raises: ParameterError for a batch of one in training."""
+        """The shape of `x`. Raises: ParameterError for a batch of one in training."""
         mean, variance = self._of_batch(x) if self.training else (self.mean, self.variance)
-        normalised = (x - mean) * torch.rsqrt(variance + self.eps)
-        if self.weight is None or self.bias is None:
-            return normalised
-        return torch.addcmul(self.bias, normalised, self.weight)
+        places = (..., *[None] * (x.ndim - 3))
+        normalised = (x - mean[places]) * torch.rsqrt(variance + self.eps)[places]
+        if self.weight is not None and self.bias is not None:
+            normalised = torch.addcmul(self.bias[places], normalised, self.weight[places])
+        return normalised.to(x.dtype)
 
     def _of_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        n = x.shape[1]
-        if n < 2:
-            raise ParameterError(f"batch norm needs a batch of 2 or more in training; got {n}")
-        variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
+        processes = n_processes()
+        if x.shape[1] * processes < 2:
+            raise ParameterError(f"batch norm needs a batch of 2 or more in training; got {x.shape[1]}")
+        over = (1, *range(3, x.ndim))
+        full = x.to(self.mean.dtype)  # half precision, where there is some, would lose the mean
+        variance, mean = torch.var_mean(full, dim=over, correction=0)
+        if processes > 1:
+            variance, mean = _of_all(variance, mean)
+        n = processes * math.prod(x.shape[axis] for axis in over)
         with torch.no_grad():
-            self.mean.lerp_(mean, self.rate)
-            self.variance.lerp_(variance * (n / (n - 1)), self.rate)
-        return mean, variance
+            self.mean.lerp_(mean.unsqueeze(1), self.rate)
+            self.variance.lerp_(variance.unsqueeze(1) * (n / (n - 1)), self.rate)
+        return mean.unsqueeze(1), variance.unsqueeze(1)
+
+
+def _of_all(variance: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance and mean over all processes' rows, which are equally many, from those of each: `R x width`."""
+    variances, means = gather(torch.stack([variance, mean]).unsqueeze(2).flatten(0, 1)).unflatten(0, (2, -1))
+    return variances.mean(1) + means.var(1, correction=0), means.mean(1)

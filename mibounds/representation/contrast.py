@@ -35,6 +35,11 @@ class Contrast:
     n_negatives: Tensor
 
     @property
+    def kept(self) -> Tensor:
+        """`R x m x c`: true for an anchor's negatives."""
+        return self.negatives > -torch.inf
+
+    @property
     def log_sum_exp(self) -> Tensor:
         """ln of the sum of e^score over an anchor's negatives, `R x m`."""
         return torch.logsumexp(self.negatives, dim=-1)
@@ -44,10 +49,29 @@ class Contrast:
         """ln of the mean of e^score over an anchor's negatives, `R x m`."""
         return self.log_sum_exp - self.n_negatives.log()
 
+    @property
+    def log_partition(self) -> Tensor:
+        """ln of the mean of e^score over all anchors' negatives, `R`: one for the batch."""
+        anchors = self.positives.shape[1]
+        return self.negatives.logsumexp((-2, -1)) - (anchors * self.n_negatives.squeeze(1)).log()
+
+    @property
+    def cross_entropy(self) -> Tensor:
+        """-ln softmax of the positive among the anchor's candidates, itself included: `R x m`."""
+        return torch.logaddexp(self.positives, self.log_sum_exp) - self.positives
+
+    def filled(self, value: float) -> Tensor:
+        """The negatives with `value` where a candidate is left out, for functions that -inf would turn to NaN."""
+        return self.negatives.masked_fill(~self.kept, value)
+
     def mean_over_negatives(self, values: Tensor) -> Tensor:
         """Mean of `values`, `R x m x c`, over all anchors' negatives: `R`."""
-        kept = values.masked_fill(self.negatives == -torch.inf, 0.0)
+        kept = values.masked_fill(~self.kept, 0.0)
         return kept.sum((-2, -1)) / (self.n_negatives.squeeze(1) * values.shape[1])
+
+    def shifted(self, by: Tensor) -> Contrast:
+        """All scores plus `by`, `R x 1`."""
+        return Contrast(self.positives + by, self.negatives + by.unsqueeze(-1), self.n_negatives)
 
 
 def available(arrangement: Arrangement, batch_size: int) -> int:
@@ -89,6 +113,12 @@ def contrast(
         n_negatives: one a run, None for all there are.
 
     Raises: ShapeError, ParameterError, UnknownNameError.
+
+    Example:
+        >>> z = torch.eye(3).unsqueeze(0)
+        >>> scores = contrast(z, z, temperature=0.5, n_negatives=[1])
+        >>> scores.positives, scores.negatives[0, 0]
+        (tensor([[2., 2., 2.]]), tensor([-inf, 0., -inf]))
     """
     if arrangement not in get_args(Arrangement):
         raise UnknownNameError("arrangement", arrangement, get_args(Arrangement))
@@ -118,7 +148,7 @@ def _column(temperature: Tensor | float) -> Tensor | float:
     return temperature.squeeze(-1) if isinstance(temperature, Tensor) else temperature
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _dropped(arrangement: Arrangement, n: int, counts: tuple[int, ...], device: torch.device) -> Tensor:
     """`R x m x c` (or `1 x m x c`, if all runs agree): true for what is not among an anchor's negatives."""
     rank = _rank(arrangement, n).to(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from mibounds.errors import ParameterError
@@ -26,7 +27,12 @@ class Network(nn.Module):
 
     Args:
         encoder, projector: stacks of the same R runs.
+
+    Attributes:
+        precision: "bfloat16" for layers in mixed precision; what comes out is float32 all the same, for the losses.
     """
+
+    precision: str = "float32"
 
     def __init__(self, encoder: Encoder, projector: Projector):
         super().__init__()
@@ -67,6 +73,12 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Embedded:
         """`R x n x *shape` -> h `R x n x dim_representation`, z `R x n x dim_embedding`."""
+        if self.precision == "bfloat16":
+            with torch.autocast(x.device.type, torch.bfloat16):
+                return Embedded(*(part.float() for part in self._embedded(x)))
+        return self._embedded(x)
+
+    def _embedded(self, x: Tensor) -> Embedded:
         representation = self.encoder(x)
         return Embedded(representation, self.projector(representation))
 

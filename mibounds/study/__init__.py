@@ -5,6 +5,7 @@ from mibounds.study.checking import check, read_results, verdicts
 from mibounds.study.find import load, names
 from mibounds.study.grid import Grid, make_grid
 from mibounds.study.overrides import parse_overrides
+from mibounds.study.parts import all_above, all_below, all_equivalent, rows_with
 from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
 from mibounds.study.study import Axis, Claim, Measurement, Study
 from mibounds.study.verdict import Verdict, if_all_ok
@@ -21,6 +22,9 @@ __all__ = [
     "Status",
     "Study",
     "Verdict",
+    "all_above",
+    "all_below",
+    "all_equivalent",
     "check",
     "default_out",
     "if_all_ok",
@@ -30,6 +34,7 @@ __all__ = [
     "parse_overrides",
     "read_results",
     "redraw",
+    "rows_with",
     "run",
     "status",
     "verdicts",

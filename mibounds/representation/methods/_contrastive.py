@@ -1,36 +1,35 @@
-"""What contrastive methods share: unit embeddings, a temperature, a number of negatives."""
+"""What contrastive methods share: embeddings on the sphere, a number of negatives, a temperature, a bias."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from mibounds.errors import ParameterError, ShapeError
 from mibounds.representation import distributed
 from mibounds.representation.contrast import Arrangement, Contrast, contrast, require_negatives
 from mibounds.representation.methods.base import Method
 from mibounds.representation.network import Network
-from mibounds.representation.per_run import PerRun, Temperature
+from mibounds.representation.per_run import PerRun, Temperature, per_run
 from mibounds.representation.sources import Pairs
 
 
-class Contrastive(Method):
-    """A loss of each anchor's positive and negatives, scores being cosines over a temperature.
+class WithNegatives(Method):
+    """A loss of each anchor's positive and negatives, scores being cosines.
 
     Args:
         network, seeds: see Method.
-        temperature: tau > 0, one or one a run; it has no default.
         n_negatives: K - 1 an anchor, one or one a run; None for all that the batch holds.
-        learn_temperature: whether tau is trained with the network.
         repulsion: False takes the negatives away, so that only the positives' scores are raised: a control, which
             collapses.
 
-    Raises: ParameterError; more negatives than the batch holds are refused at the first batch.
+    Raises: ShapeError, ParameterError; more negatives than the batch holds are refused at the first batch.
     """
 
     arrangement: ClassVar[Arrangement] = "two-view"
@@ -43,53 +42,153 @@ class Contrastive(Method):
         network: Network,
         seeds: Sequence[int],
         *,
-        temperature: PerRun,
-        n_negatives: int | Sequence[int] | None = None,
-        learn_temperature: bool = False,
+        n_negatives: int | Sequence[int | None] | None = None,
         repulsion: bool = True,
     ):
         super().__init__(network, seeds)
-        self.temperature = Temperature(temperature, self.n_runs, learned=learn_temperature)
-        self.n_negatives = (
-            [n_negatives] * self.n_runs
-            if n_negatives is None or isinstance(n_negatives, int)
-            else list(n_negatives)
-        )
+        self.n_negatives = _counts(n_negatives, self.n_runs)
         self.repulsion = repulsion
 
-    @classmethod
-    def example(cls, network: Network, seeds: Sequence[int], **options: Any) -> Method:
-        return cls(network, seeds, **({"temperature": 0.2} | options))
-
     def forward(self, network: Network, pairs: Pairs) -> Tensor:
-        z_a, z_b = (
-            distributed.gather(normalize(network(view).embedding, dim=-1))
-            for view in (pairs.view_a, pairs.view_b)
-        )
-        arranged = contrast(z_a, z_b, self.temperature(), self.arrangement, self.n_negatives)
+        arranged = self.arranged(*self.embeddings(network, pairs))
         return self.loss(arranged) if self.repulsion else -arranged.positives.mean(-1)
 
     @abstractmethod
     def loss(self, arranged: Contrast) -> Tensor:
         """The losses, `R`, from the scores of anchors, positives and negatives."""
 
+    def embeddings(self, network: Network, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """Both views' embeddings, of all processes, where scores are taken."""
+        z_a, z_b = (
+            distributed.gather(self.placed(network(v).embedding)) for v in (pairs.view_a, pairs.view_b)
+        )
+        return z_a, z_b
+
+    def placed(self, z: Tensor) -> Tensor:
+        """Where an embedding lies when scores are taken: on the unit sphere."""
+        return normalize(z, dim=-1)
+
+    def arranged(self, z_a: Tensor, z_b: Tensor) -> Contrast:
+        """The scores of all anchors."""
+        return contrast(z_a, z_b, self.divisor(), self.arrangement, self.n_negatives)
+
+    def divisor(self) -> Tensor | float:
+        """What inner products are divided by to be scores."""
+        return 1.0
+
+    def value_nats(self, loss: Tensor, batch_size: int) -> Tensor | None:
+        return self.reading(loss, batch_size) if self.repulsion else None
+
+    def reading(self, loss: Tensor, batch_size: int) -> Tensor | None:
+        """`value_nats` of the unbroken loss."""
+        return None
+
     def n_candidates(self, batch_size: int) -> list[int]:
         """K, the positive included, one a run."""
         return [k + 1 for k in require_negatives(self.n_negatives, self.arrangement, batch_size)]
+
+
+class Contrastive(WithNegatives):
+    """A loss whose scores are cosines over a temperature.
+
+    Args:
+        network, seeds: see Method.
+        temperature: tau > 0, one or one a run; it has no default.
+        learn_temperature: whether tau is trained with the network.
+        options: n_negatives, repulsion: see WithNegatives.
+
+    Raises: ShapeError, ParameterError.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        seeds: Sequence[int],
+        *,
+        temperature: PerRun,
+        learn_temperature: bool = False,
+        **options: Any,
+    ):
+        super().__init__(network, seeds, **options)
+        self.temperature = Temperature(temperature, self.n_runs, learned=learn_temperature)
+
+    @classmethod
+    def example(cls, network: Network, seeds: Sequence[int], **options: Any) -> Method:
+        return cls(network, seeds, **({"temperature": 0.2} | options))
+
+    def divisor(self) -> Tensor | float:
+        return self.temperature()
+
+    def widest(self) -> list[float]:
+        """2/tau a run: how far apart two scores can be, and so a ceiling of whatever a cosine critic says."""
+        return (2 / self.temperature()).flatten().tolist()
+
+
+class WithBias(Contrastive):
+    """A loss whose value depends on the scores' level, which cosines cannot reach: scores are s / tau + b.
+
+    b is stored times the first tau, in units of a cosine, so that an optimiser's step moves it as far as cosines.
+
+    Args:
+        network, seeds: see Method.
+        temperature: tau > 0, one or one a run; it has no default.
+        bias: b, or its start where learned, one or one a run; None for -1/tau, so that no score starts above 0.
+        learn_bias: whether b is trained with the network.
+        options: learn_temperature, n_negatives, repulsion: see Contrastive.
+
+    Raises: ShapeError, ParameterError.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        seeds: Sequence[int],
+        *,
+        temperature: PerRun,
+        bias: PerRun | None = None,
+        learn_bias: bool = True,
+        **options: Any,
+    ):
+        super().__init__(network, seeds, temperature=temperature, **options)
+        first = self.temperature().detach().squeeze(-1)
+        start = [-1 / tau for tau in first.flatten().tolist()] if bias is None else bias
+        values = per_run("bias", start, self.n_runs, math.isfinite, "finite")
+        self.first: Tensor
+        self.register_buffer("first", first.clone())
+        self.level = nn.Parameter(torch.tensor(values).unsqueeze(1) * first, requires_grad=learn_bias)
+
+    @property
+    def bias(self) -> Tensor:
+        """b, `R x 1`."""
+        return self.level / self.first
+
+    def arranged(self, z_a: Tensor, z_b: Tensor) -> Contrast:
+        return super().arranged(z_a, z_b).shifted(self.bias)
 
 
 class CrossEntropy(Contrastive):
     """Losses -ln softmax of the positive among K candidates, so that ln K - loss is InfoNCE."""
 
     denominator = "with positive"
-    validity = "bound in expectation"
+    validity: ClassVar[Literal["bound in expectation", "plug-in", "none"]] = "bound in expectation"
 
     def loss(self, arranged: Contrast) -> Tensor:
-        log_partition = torch.logaddexp(arranged.positives, arranged.log_sum_exp)
-        return (log_partition - arranged.positives).mean(-1)
+        return arranged.cross_entropy.mean(-1)
 
-    def value_nats(self, loss: Tensor, batch_size: int) -> Tensor | None:
+    def reading(self, loss: Tensor, batch_size: int) -> Tensor | None:
         return loss.new_tensor(self.ceiling(batch_size)) - loss
 
     def ceiling(self, batch_size: int) -> list[float]:
         return [math.log(k) for k in self.n_candidates(batch_size)]
+
+
+def _counts(n_negatives: int | Sequence[int | None] | None, n_runs: int) -> list[int | None]:
+    counts = (
+        [n_negatives] * n_runs if n_negatives is None or isinstance(n_negatives, int) else list(n_negatives)
+    )
+    if len(counts) != n_runs:
+        raise ShapeError(f"expected one n_negatives, or {n_runs}, one a run; got {len(counts)}")
+    for k in counts:
+        if k is not None and k < 1:
+            raise ParameterError(f"n_negatives must be at least 1, or None for all; got {k}")
+    return counts

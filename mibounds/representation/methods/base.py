@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from mibounds.representation.network import Network
-from mibounds.representation.sources import Pairs
+from mibounds.representation.sources import Pairs, Source
 
 Need = Literal[
     "labels", "momentum encoder", "queue", "predictor", "prototypes", "batch statistics", "decoder"
@@ -53,6 +53,9 @@ class Method(nn.Module):
     def example(cls, network: Network, seeds: Sequence[int], **options: Any) -> Method:
         """The method at settings for small data; `options` go over them. For the suites, and for a first look."""
         return cls(network, seeds, **options)
+
+    def require(self, source: Source, batch_size: int) -> None:
+        """Whether the method can train on batches of the source. Raises: ParameterError, DataError where it cannot."""
 
     @abstractmethod
     def forward(self, network: Network, pairs: Pairs) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mibounds import registry
+from mibounds.representation.sources._shuffled import Shuffled
 from mibounds.representation.sources.base import Examples, Factor, Pairs, Source
 
 __path__ += registry.user_folders("sources")
 
-__all__ = ["Examples", "Factor", "Pairs", "Source", "load", "names"]
+__all__ = ["Examples", "Factor", "Pairs", "Shuffled", "Source", "load", "names"]
 
 
 def names() -> list[str]:

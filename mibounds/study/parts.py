@@ -1,0 +1,83 @@
+"""Claims about many groups of replicates at once: one verdict, by intervals that are Holm-adjusted over the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mibounds import statistics
+from mibounds.study.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Groups: TypeAlias = "Mapping[Any, Sequence[float] | pd.Series]"
+
+
+def rows_with(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """The rows with these values, one or a tuple of them, in these columns.
+
+    Example:
+        >>> import pandas as pd
+        >>> rows_with(pd.DataFrame({"k": [1, 3, 7], "law": ["a", "b", "b"]}), law="b", k=(1, 3))["k"].tolist()
+        [3]
+    """
+    for column, value in wanted.items():
+        table = table[table[column].isin(value if isinstance(value, tuple) else (value,))]
+    return table
+
+
+def all_above(groups: Groups, threshold: float, unit: str, alpha: float = 0.05) -> Verdict:
+    """Supported if every group's mean lies above the threshold, refuted if one lies below; replicates are values.
+
+    Example:
+        >>> all_above({"K = 2": [0.3, 0.4, 0.35], "K = 8": [0.5, 0.6, 0.52]}, 0.1, "nats").outcome
+        'supported'
+    """
+    return _all(
+        groups,
+        lambda values: statistics.p_value(values, threshold),
+        lambda interval, reason: Verdict.above(*interval, threshold, unit, reason),
+        lambda effect: effect,
+        alpha,
+    )
+
+
+def all_below(groups: Groups, threshold: float, unit: str, alpha: float = 0.05) -> Verdict:
+    """Supported if every group's mean lies below the threshold, refuted if one lies above."""
+    return _all(
+        groups,
+        lambda values: statistics.p_value(values, threshold),
+        lambda interval, reason: Verdict.below(*interval, threshold, unit, reason),
+        lambda effect: -effect,
+        alpha,
+    )
+
+
+def all_equivalent(groups: Groups, margin: float, unit: str, alpha: float = 0.05) -> Verdict:
+    """Supported if every group's interval lies inside -margin..margin, refuted if one lies wholly outside."""
+    return _all(
+        groups,
+        lambda values: min(1.0, 2 * statistics.equivalence(values, margin).p_value),
+        lambda interval, reason: Verdict.equivalent(*interval, margin, unit, reason),
+        lambda effect: -abs(effect),
+        alpha,
+    )
+
+
+def _all(
+    groups: Groups,
+    p_value: Callable[[Any], float],
+    judge: Callable[[statistics.Interval, str], Verdict],
+    merit: Callable[[float], float],
+    alpha: float,
+) -> Verdict:
+    """The groups' verdicts joined; of those that decide alike, the one of least merit gives the numbers."""
+    if not groups:
+        return Verdict.inconclusive("the table has no group that this claim needs")
+    confidence = statistics.holm_confidence([p_value(values) for values in groups.values()], alpha)
+    parts = [
+        judge(statistics.mean_interval(values, level), f"worst of {len(groups)}: {name}")
+        for (name, values), level in zip(groups.items(), confidence, strict=True)
+    ]
+    return Verdict.all_of(*sorted(parts, key=lambda part: merit(part.effect)))
