@@ -14,6 +14,7 @@ from mibounds import __version__
 from mibounds.cli.check import check
 from mibounds.cli.errors import say
 from mibounds.cli.estimate import estimate
+from mibounds.cli.evaluate import evaluate
 from mibounds.cli.list import list_names
 from mibounds.cli.plot import plot
 from mibounds.cli.pretrain import pretrain
@@ -50,7 +51,7 @@ def mibounds(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (list_names, run, status, plot, check, verdicts, estimate, pretrain):
+for command in (list_names, run, status, plot, check, verdicts, estimate, pretrain, evaluate):
     mibounds.add_command(command)
 
 

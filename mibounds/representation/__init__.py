@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mibounds.representation.evaluation import Evaluation
     from mibounds.representation.loop import Pretrainer
     from mibounds.representation.sources import Source
 
-__all__ = ["load_checkpoint", "pretrain"]
+__all__ = ["evaluate", "load_checkpoint", "pretrain"]
 
 
 def pretrain(
@@ -72,3 +73,18 @@ def load_checkpoint(
     from mibounds.representation import checkpoint as checkpoints
 
     return checkpoints.load(folder, device=device, sources=sources)
+
+
+def evaluate(
+    model: Pretrainer | str | Path, sources: Source | Sequence[Source] | None = None, **options: Any
+) -> Evaluation:
+    """Probes, geometry and held-out bounds of a training or of a checkpoint's folder; print it, or read its `rows`.
+
+    `sources` are those of the training by default; `options` are those of `evaluation.evaluate`: label_fractions,
+    per_layer, n_negatives, seeds, sizes ...
+
+    Raises: DataError for a checkpoint that is missing, truncated or that does not fit; ShapeError, ParameterError.
+    """
+    from mibounds.representation.evaluation import evaluate as evaluate_model
+
+    return evaluate_model(model, sources, **options)

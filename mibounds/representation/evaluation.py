@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mibounds.representation import _evaluation_table, checkpoint
+from mibounds.representation._known import DEFAULT_SIZES, Row, Sizes
 from mibounds.representation.few_labels import few_labels
 from mibounds.representation.loop import Pretrainer
-from mibounds.representation.measuring import DEFAULT_SIZES, OK, Row, Sizes, baselines, measure
+from mibounds.representation.measuring import OK, baselines, measure
 from mibounds.representation.network import Network
 from mibounds.representation.per_run import Temperature
 from mibounds.representation.sources import Source

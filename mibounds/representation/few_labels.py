@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import DataError, ShapeError
-from mibounds.representation.measuring import DEFAULT_SIZES, SPLITS, Row, Sizes
+from mibounds.representation._known import DEFAULT_SIZES, SPLITS, Row, Sizes
 from mibounds.representation.network import Network
 from mibounds.representation.probes import Folds, Ridge, fine_tune, label_subset
 from mibounds.representation.reading import Run, device_of, embed, examples_of, runs_of, stacked

@@ -164,7 +164,8 @@ class Pretrainer(nn.Module):
         return losses[:taken]
 
     def _step(self, pairs: Pairs) -> Tensor:
-        rate = self.learning_rate * self._schedule((self.steps_done + 0.5) / self.steps, self.warmup)
+        middle = (self.steps_done + 0.5) / self.steps  # of the step: at its ends a rate may be 0
+        rate = self.learning_rate * self._schedule(middle, self.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses = self.loss(pairs)

@@ -155,9 +155,11 @@ def made(kind: str, part: Any, options: Options, *arguments: Any) -> Any:
         return part(*arguments, **options)
     except TypeError as error:
         what, message = f"the {kind} {part.name}", str(error)
-        if unknown := re.search(r"unexpected keyword argument '(\w+)'", message):
-            raise UnknownNameError(f"option of {what}", unknown[1], _option_names(part)) from error
-        if missing := re.search(r"missing .* arguments?: (.*)", message):
+        missing = re.search(r"missing .* arguments?: (.*)", message)
+        unknown = [name for name in options if name not in _option_names(part)]
+        if unknown and (missing or "unexpected keyword argument" in message):
+            raise UnknownNameError(f"option of {what}", unknown[0], _option_names(part)) from error
+        if missing:
             raise ParameterError(f"{what} needs {missing[1]}, which has no default") from error
         raise ParameterError(f"an option of {what} is of the wrong kind: {message}") from error
 
@@ -167,9 +169,9 @@ def _option_names(part: type) -> set[str]:
     return {
         p.name
         for base in inspect.getmro(part)[:-1]
-        for p in inspect.signature(base.__init__).parameters.values()
+        for p in inspect.signature(base).parameters.values()
         if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-    } - {"self", "network", "seeds"}
+    } - {"network", "seeds"}
 
 
 def _require_kind(name: str, value: Any, expected: str, *kinds: type) -> None:

@@ -213,7 +213,7 @@ def test_the_encoder_under_a_probe_stays_frozen(probe, labels):
     inputs = cut(normal(2, sum(SIZES), DIM))
     live = inputs.map(lambda fold: network(fold).representation)
     assert live.train.requires_grad
-    probe(live, labels)
+    assert not probe(live, labels).requires_grad
     assert all(p.grad is None for p in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -283,7 +283,7 @@ def slow_knn(features: Folds, labels: Folds, k: int, temperature: float) -> floa
     return right / len(labels.test)
 
 
-@pytest.mark.parametrize(("k", "temperature"), [(1, 0.1), (7, 0.1), (40, 0.5), (1000, 0.1)])
+@pytest.mark.parametrize(("k", "temperature"), [(1, 0.1), (7, 0.1), (40, 0.5), (1000, 50.0)])
 def test_knn_is_the_slow_one_whatever_the_chunks(features, labels, k, temperature):
     expected = slow_knn(features, labels, k, temperature)
     for rows_at_once in (None, 1, 37):
@@ -296,7 +296,8 @@ def test_knn_finds_itself_and_takes_any_temperature(features, labels):
     known = labels._replace(test=labels.train)
     for temperature in (1e-4, 0.1):
         assert (knn_probe(same, known, k=1, temperature=temperature) == 1).all()
-    assert knn_probe(features, labels, temperature=1e-5).isfinite().all()
+    # so cold that the nearest alone counts, and its weight alone would overflow
+    assert torch.equal(knn_probe(features, labels, temperature=1e-6), knn_probe(features, labels, k=1))
     with pytest.raises(ParameterError):
         knn_probe(features, labels, k=0)
     with pytest.raises(ParameterError):
@@ -345,10 +346,10 @@ def test_a_perceptron_reads_what_no_line_does():
     folds = Folds(*x.split(300, 1))
     exclusive = folds.map(lambda fold: (fold.prod(-1) > 0).long())
     assert (Ridge(folds).classify(exclusive).accuracy < 0.65).all()
-    assert (nonlinear_probe(folds, exclusive, [0, 1]) > 0.9).all()
+    assert (nonlinear_probe(folds, exclusive, [0, 1], hidden=32, max_steps=400) > 0.9).all()
     squares = folds.map(lambda fold: fold.square())
     assert (Ridge(folds).regress(squares).r2 < 0.1).all()
-    assert (nonlinear_regression(folds, squares, [0, 1]) > 0.9).all()
+    assert (nonlinear_regression(folds, squares, [0, 1], hidden=32, max_steps=400) > 0.8).all()
 
 
 def test_early_stopping_leaves_each_run_with_its_best_weights():

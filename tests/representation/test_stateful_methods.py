@@ -401,6 +401,17 @@ def test_without_momentum_the_target_is_the_online_network():
 
 
 @pytest.mark.parametrize("name", ["moco", "byol"])
+def test_a_step_moves_the_target_by_its_share(name):
+    network = network_of()
+    method = made(name, network, momentum=0.75, schedule="constant")
+    target = (method.keys if name == "moco" else method.target).network
+    old, _ = next(target.parameters()).clone(), stirred(network, 1)
+    method.after_step(network, 0.5)
+    new = next(network.parameters())
+    torch.testing.assert_close(next(target.parameters()), 0.75 * old + 0.25 * new)
+
+
+@pytest.mark.parametrize("name", ["moco", "byol"])
 def test_neither_target_nor_queue_is_trained(name):
     network = network_of()
     method = made(name, network)

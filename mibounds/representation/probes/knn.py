@@ -41,8 +41,9 @@ def knn_probe(
         raise ParameterError(
             f"expected k of 1 or more and temperature greater than 0; got {k} and {temperature}"
         )
-    known, n_classes = require_labels(labels, require_features(features))
-    train, _, test = features.map(lambda fold: normalize(fold.detach(), dim=-1))
+    features = require_features(features)
+    known, n_classes = require_labels(labels, features)
+    train, _, test = features.map(lambda fold: normalize(fold, dim=-1))
     runs, n, _ = train.shape
     step = rows_at_once or max(1, SCORES_AT_ONCE // (runs * n))
     of_train = known.train.expand(runs, -1)

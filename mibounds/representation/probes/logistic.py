@@ -45,8 +45,9 @@ def logistic_probe(
     """
     if not strengths or not min(strengths) > 0:
         raise ParameterError(f"strengths must be greater than 0; got {tuple(strengths)}")
-    known, _ = require_labels(labels, require_features(features))
-    scaled = standardised(features.map(torch.Tensor.detach))
+    features = require_features(features)
+    known, _ = require_labels(labels, features)
+    scaled = standardised(features)
     fitted = [
         _one_run(
             scaled.map(lambda fold: fold[r].cpu()),  # noqa: B023

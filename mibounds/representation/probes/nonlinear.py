@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -48,13 +47,15 @@ def nonlinear_probe(
     Raises: ShapeError, DataError, ParameterError.
 
     Example:
+        >>> import torch
         >>> x = torch.randn(1, 600, 2, generator=torch.Generator().manual_seed(0))
         >>> folds = Folds(x[:, :300], x[:, 300:400], x[:, 400:])
         >>> exclusive_or = folds.map(lambda fold: (fold.prod(-1) > 0).long())
         >>> nonlinear_probe(folds, exclusive_or, seeds=[0]).item() > 0.9
         True
     """
-    known, n_classes = require_labels(labels, require_features(features))
+    features = require_features(features)
+    known, n_classes = require_labels(labels, features)
     model, inputs = _model(features, n_classes, hidden, seeds)
     known = known.map(lambda fold: fold.expand(len(seeds), -1))
     _early_stopping.fit(model, inputs, known, class_loss, seeds, **(DEFAULTS | training))
@@ -65,7 +66,8 @@ def nonlinear_regression(
     features: Folds, targets: Folds, seeds: Sequence[int], *, hidden: int = 128, **training: Any
 ) -> Tensor:
     """R^2 on the test fold of the same perceptron for numbers, the mean over `n x t` or `R x n x t` targets: `R`."""
-    y = require_targets(targets, require_features(features))
+    features = require_features(features)
+    y = require_targets(targets, features)
     mean, scale = y.train.mean(1, keepdim=True), y.train.std(1, keepdim=True)
     model, inputs = _model(features, y.train.shape[-1], hidden, seeds)
     scaled = y.map(lambda fold: ((fold - mean) / scale).to(inputs.train).expand(len(seeds), -1, -1))
@@ -80,7 +82,7 @@ def _model(features: Folds, dim_out: int, hidden: int, seeds: Sequence[int]) -> 
     if len(seeds) != runs:
         raise ShapeError(f"expected a seed for each of {runs} runs; got {len(seeds)}")
     generators = [generator(seed_of("probe weights", seed)) for seed in seeds]
-    inputs = standardised(features.map(torch.Tensor.detach))
+    inputs = standardised(features)
     return StackedMLP(dim, (hidden,), dim_out, generators).to(inputs.train), inputs
 
 

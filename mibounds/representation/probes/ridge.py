@@ -138,7 +138,7 @@ def _principal_axes(centred: Tensor, inverse_scale: Tensor) -> tuple[Tensor, Ten
     values, left = torch.linalg.eigh(rows @ rows.mT / n)
     positive = values > 1e-12 * values[:, -1:]
     inverse = torch.where(positive, (n * values.clamp(min=1e-300)).rsqrt(), 0.0)
-    return torch.where(positive, values, 0.0), rows.mT @ left * inverse.unsqueeze(1)
+    return values.clamp(min=0), rows.mT @ left * inverse.unsqueeze(1)
 
 
 def _deviations(targets: Tensor) -> Tensor:
