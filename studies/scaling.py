@@ -2,8 +2,8 @@
 
 Latents on spheres of R^4, R^8, R^16, half a nat of mutual information a dimension, seen through a frozen network.
 Batches of 64 pairs at every K: an anchor is set against n_negatives of the 126 other views. The embedding has 32
-dimensions. Each trained model gives one row: InfoNCE with the K of its training and with 4,096 candidates, on pairs that
-trained nothing; a ridge probe's accuracy on ten classes of the latents and its R^2 on the latents; the geometry.
+dimensions. Each trained model gives one row: InfoNCE with the K of its training and with 4,096 candidates, on pairs
+that trained nothing; a ridge probe's accuracy on ten classes of the latents and its R^2 on the latents; the geometry.
 """
 
 from __future__ import annotations
