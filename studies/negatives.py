@@ -438,8 +438,8 @@ CLAIMS = (
         id="C7.batch",
         text="Ablations that move the batch with K overstate what K does.",
         source="the protocol of nearly all published ablations",
-        criterion="Supported if accuracy's gain from K = 3 to K = 255 is larger where the batch moves with K than where "
-        "it is fixed (C = 10, paired); refuted if it is smaller.",
+        criterion="Supported if accuracy's gain from K = 3 to K = 255 is larger where the batch moves with K than "
+        "where it is fixed (C = 10, paired); refuted if it is smaller.",
         verdict=moving_batch_overstates,
     ),
 )
