@@ -283,7 +283,7 @@ CLAIMS = (
         text="Sensitive to temperature: the best one is the data's own, 1/kappa.",
         source=f"{SOURCE}; Zimmermann et al. 2021 (the critic is well specified at tau = 1/kappa)",
         criterion="Supported if, at embedding dimension d, the interval of ln(kappa tau*), tau* the vertex of a "
-        "parabola in ln tau through each replicate's held-out InfoNCE, lies within ln 1.5 of 0 for every kappa; refuted "
+        "parabola in ln tau through each replicate's held-out InfoNCE, lies within ln 1.5 of 0 for each kappa; refuted "
         "if one lies wholly outside. Shuffled pairs must read at most 0.02 nats.",
         verdict=optimum_is_the_data_s,
     ),
