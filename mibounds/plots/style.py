@@ -107,11 +107,16 @@ def draw_intervals(
     if table.empty:
         return
     by_x = table.groupby(x)[y]
-    intervals = [mean_interval(values) for _, values in by_x]
+    intervals = [mean_interval(values.to_numpy()) for _, values in by_x]
     reach = [one.high - one.effect if np.isfinite(one.high) else 0.0 for one in intervals]
-    style = {"marker": "o", "markersize": 3, "linewidth": 1.2, "elinewidth": 1.0} | line
+    style: dict[str, Any] = {"marker": "o", "markersize": 3, "linewidth": 1.2, "elinewidth": 1.0} | line
     ax.errorbar(
-        list(by_x.groups), [one.effect for one in intervals], reach, color=color, label=label, **style
+        np.asarray(list(by_x.groups), dtype=float),
+        [one.effect for one in intervals],
+        reach,
+        color=color,
+        label=label,
+        **style,
     )
 
 

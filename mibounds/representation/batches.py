@@ -34,7 +34,10 @@ def stacked_pairs(
     keys = list(zip(sources, seeds, strict=True))
     distinct = list(dict.fromkeys(keys))
     order = torch.tensor([distinct.index(key) for key in keys], device=device)
-    (ahead,) = {source.steps_a_draw for source in sources}
+    ahead, *others = {source.steps_a_draw for source in sources}
+    if others:
+        kinds = ", ".join(sorted({source.name for source in sources}))
+        raise ParameterError(f"runs of one stack need sources that draw alike; got {kinds}: train them apart")
     block, skipped = divmod(first_step, ahead)
     for index in count(block):
         drawn = [source.training_block(index, batch_size, seed, device) for source, seed in distinct]

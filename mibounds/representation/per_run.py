@@ -17,6 +17,8 @@ def per_run(
     name: str, value: PerRun, n_runs: int, holds: Callable[[float], bool], expected: str
 ) -> list[float]:
     """`n_runs` numbers from one, or from one a run. Raises: ShapeError, ParameterError with `expected` in words."""
+    if isinstance(value, str):
+        raise ParameterError(f"{name} must be {expected}; got {value!r}")
     values = [value] * n_runs if isinstance(value, int | float) else list(value)
     if len(values) != n_runs:
         raise ShapeError(f"expected one {name}, or {n_runs}, one a run; got {len(values)}")

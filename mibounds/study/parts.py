@@ -77,7 +77,7 @@ def _all(
         return Verdict.inconclusive("the table has no group that this claim needs")
     confidence = statistics.holm_confidence([p_value(values) for values in groups.values()], alpha)
     parts = [
-        judge(statistics.mean_interval(values, level), f"worst of {len(groups)}: {name}")
+        judge(statistics.mean_interval(list(values), level), f"worst of {len(groups)}: {name}")
         for (name, values), level in zip(groups.items(), confidence, strict=True)
     ]
     return Verdict.all_of(*sorted(parts, key=lambda part: merit(part.effect)))

@@ -17,7 +17,7 @@ from mibounds.representation.contrast import Arrangement, Contrast, contrast, re
 from mibounds.representation.methods.base import Method
 from mibounds.representation.network import Network
 from mibounds.representation.per_run import PerRun, Temperature, per_run
-from mibounds.representation.sources import Pairs
+from mibounds.representation.sources import Pairs, Source
 
 
 class WithNegatives(Method):
@@ -29,7 +29,7 @@ class WithNegatives(Method):
         repulsion: False takes the negatives away, so that only the positives' scores are raised: a control, which
             collapses.
 
-    Raises: ShapeError, ParameterError; more negatives than the batch holds are refused at the first batch.
+    Raises: ShapeError, ParameterError; more negatives than the batch holds are refused before the training.
     """
 
     arrangement: ClassVar[Arrangement] = "two-view"
@@ -52,6 +52,9 @@ class WithNegatives(Method):
     def forward(self, network: Network, pairs: Pairs) -> Tensor:
         arranged = self.arranged(*self.embeddings(network, pairs))
         return self.loss(arranged) if self.repulsion else -arranged.positives.mean(-1)
+
+    def require(self, source: Source, batch_size: int) -> None:
+        require_negatives(self.n_negatives, self.arrangement, batch_size)
 
     @abstractmethod
     def loss(self, arranged: Contrast) -> Tensor:

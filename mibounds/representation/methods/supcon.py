@@ -71,3 +71,5 @@ class SupCon(Contrastive):
         factor = source.factors.get(self.label)
         if factor is None or factor.n_classes is None:
             raise DataError(f"supcon needs classes; {source.name} has none called {self.label!r}")
+        source.require_labelled_pairs(self.name)
+        super().require(source, batch_size)

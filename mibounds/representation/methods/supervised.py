@@ -63,6 +63,7 @@ class Supervised(Method):
         factor = source.factors.get(self.label)
         if factor is None or factor.n_classes is None:
             raise DataError(f"supervised needs classes; {source.name} has none called {self.label!r}")
+        source.require_labelled_pairs(self.name)
         if factor.n_classes != self.n_classes:
             raise ParameterError(
                 f"n_classes must be the {factor.n_classes} of {source.name}'s {self.label!r}; got {self.n_classes}"

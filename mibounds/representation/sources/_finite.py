@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mibounds.errors import DataError
+from mibounds.errors import DataError, ParameterError
 from mibounds.representation.sources.base import Examples, Factor, Pairs, Source, Split
 from mibounds.representation.views import View
 from mibounds.seeding import Seed, generator, seed_of
@@ -66,6 +66,8 @@ class Finite(Source):
 
     def _draw(self, n: int, split: Split, source: torch.Generator) -> Tensor:
         there = self._count(split)
+        if n < 1:
+            raise ParameterError(f"n must be at least 1; got {n}")
         if n > there:
             raise DataError(f"{self.name} has {there} examples for {split}; got a request for {n}")
         return torch.randperm(there, generator=source, device=source.device)[:n]

@@ -49,8 +49,8 @@ class Examples(NamedTuple):
 class Source(ABC):
     """Pairs of views that share known information.
 
-    An endless source draws new pairs for every split and every step. A finite one has disjoint splits and goes through
-    its training rows in shuffled epochs.
+    An endless source draws new pairs for every seed, whatever the split: who trains and who reads take other seeds. A
+    finite one has disjoint splits and goes through its training rows in shuffled epochs.
 
     Attributes:
         name: its file's name.
@@ -59,6 +59,7 @@ class Source(ABC):
         label: the factor that downstream accuracy is read on; None if the source has no classes.
         mutual_information: between the views, in nats; None if unknown.
         n_train: training examples; None if endless.
+        labelled_pairs: whether training pairs carry their factors; where not, classes are -1 there.
         steps_a_draw: training steps drawn at once, a constant since the stream of numbers depends on it.
     """
 
@@ -69,6 +70,7 @@ class Source(ABC):
     label: str | None = "label"
     mutual_information: float | None = None
     n_train: int | None = None
+    labelled_pairs: bool = True
 
     @classmethod
     @abstractmethod
@@ -95,6 +97,11 @@ class Source(ABC):
         A function of its arguments alone: a run that is resumed in the middle sees what an undisturbed one does.
         """
         return self.pairs(self.steps_a_draw * batch_size, seed_of(seed, block), device=device, split="train")
+
+    def require_labelled_pairs(self, method: str) -> None:
+        """Raises: DataError if the training pairs carry no labels for `method`."""
+        if not self.labelled_pairs:
+            raise DataError(f"{method} needs labels, and the training pairs of {self.name} have none")
 
     def require_count(self, n: int | None) -> int:
         """`n`, for an endless source. Raises: DataError for None, since there is no "all"."""

@@ -79,7 +79,7 @@ class STL10(Finite):
         super().__init__(splits | {"test": _labelled(*paths[2:4])}, view, n_classes=10)
         if unlabeled:
             self._unlabelled = _Unlabelled(_images(paths[4]), view)
-            self.n_train = self._unlabelled.n_train
+            self.n_train, self.labelled_pairs = self._unlabelled.n_train, False
 
     @classmethod
     def example(cls) -> STL10:
