@@ -1,9 +1,9 @@
 """The peers' own losses, on embeddings that lie in a folder: runs by itself, where the peers are installed.
 
-    inputs.npz      z_a, z_b, past_a, past_b, prototypes, label, each with the runs in front
-    settings.json   temperature, margin ...
-    theirs.npz      what is answered: PEER/LOSS/value, .../gradient_a, .../gradient_b
-    peers.json      versions, and why a peer or a loss is missing
+inputs.npz      z_a, z_b, past_a, past_b, prototypes, label, each with the runs in front
+settings.json   temperature, margin ...
+theirs.npz      what is answered: PEER/LOSS/value, .../gradient_a, .../gradient_b
+peers.json      versions, and why a peer or a loss is missing
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ class Given:
     """One run's inputs as attributes, the views `n x d` with gradients; and the settings."""
 
     def __init__(self, tensors: dict[str, Tensor], settings: dict[str, float]):
-        self.z_a = tensors["z_a"].clone().requires_grad_()
-        self.z_b = tensors["z_b"].clone().requires_grad_()
-        self.past_a, self.past_b = tensors["past_a"], tensors["past_b"]
-        self.prototypes, self.label = tensors["prototypes"], tensors["label"]
+        own = {
+            name: rows.clone() for name, rows in tensors.items()
+        }  # a memory bank writes into what it is given
+        self.z_a, self.z_b = own["z_a"].requires_grad_(), own["z_b"].requires_grad_()
+        self.past_a, self.past_b = own["past_a"], own["past_b"]
+        self.prototypes, self.label = own["prototypes"], own["label"]
         self.set = settings
         self.rows = torch.arange(len(self.z_a))
 
@@ -71,9 +73,7 @@ def metric_learning() -> Losses:
 
     def n_pairs(g: Given, **options: Any) -> Tensor:
         penalty = regularizers.LpRegularizer(power=2)
-        loss = losses.NPairsLoss(
-            embedding_regularizer=penalty, embedding_reg_weight=g.set["l2"], **options
-        )
+        loss = losses.NPairsLoss(embedding_regularizer=penalty, embedding_reg_weight=g.set["l2"], **options)
         return loss(g.both, g.twice(g.rows))
 
     def memory(g: Given) -> Tensor:
@@ -104,7 +104,11 @@ def lightly() -> Losses:
     load = _files_of("lightly", "loss", "models", "models.modules", "utils")
     # only needed to gather over processes, and imports torchvision
     sys.modules["lightly.models.utils"] = ModuleType("lightly.models.utils")
-    nt_xent, cosine = load("loss.ntx_ent_loss").NTXentLoss, load("loss.negative_cosine_similarity")
+    nt_xent = load("loss.ntx_ent_loss").NTXentLoss
+    dcl, vicreg = load("loss.dcl_loss").DCLLoss, load("loss.vicreg_loss").VICRegLoss
+    barlow_twins, swa_v = load("loss.barlow_twins_loss").BarlowTwinsLoss, load("loss.swav_loss").SwaVLoss
+    cosine = load("loss.negative_cosine_similarity").NegativeCosineSimilarity
+    hypersphere = load("loss.hypersphere_loss").HypersphereLoss
 
     def bank(g: Given, keys: Tensor) -> Any:
         loss = nt_xent(g.set["temperature"], memory_bank_size=tuple(keys.shape))
@@ -120,35 +124,27 @@ def lightly() -> Losses:
         return torch.stack(found).mean()
 
     def negative_cosines(g: Given) -> Tensor:
-        loss = cosine.NegativeCosineSimilarity()
+        loss = cosine()
         return loss(g.z_a, g.z_b.detach()) + loss(g.z_b, g.z_a.detach())
 
     def swav(g: Given, queue: bool) -> Tensor:
         scores = [normalize(z, dim=-1) @ g.prototypes for z in (g.z_a, g.z_b)]
         past = [rows @ g.prototypes for rows in (g.past_a, g.past_b)] if queue else None
-        loss = load("loss.swav_loss").SwaVLoss(
-            g.set["temperature"], int(g.set["iterations"]), sinkhorn_epsilon=g.set["eps"]
-        )
+        loss = swa_v(g.set["temperature"], int(g.set["iterations"]), sinkhorn_epsilon=g.set["eps"])
         return loss(scores, [], past).squeeze()
-
-    def hypersphere(g: Given) -> Tensor:
-        options = {"t": g.set["t"], "lam": g.set["weight"], "alpha": g.set["alpha"]}
-        return load("loss.hypersphere_loss").HypersphereLoss(**options)(g.z_a, g.z_b)
 
     return {
         "NTXentLoss": lambda g: nt_xent(g.set["temperature"])(g.z_a, g.z_b),
         "NTXentLoss, memory bank, an anchor at a time": anchor_by_anchor,
         "NTXentLoss, memory bank": lambda g: bank(g, g.past_b)(g.z_a, g.z_b.detach()),
-        "DCLLoss": lambda g: load("loss.dcl_loss").DCLLoss(g.set["temperature"])(g.z_a, g.z_b),
-        "BarlowTwinsLoss": lambda g: load("loss.barlow_twins_loss").BarlowTwinsLoss(g.set["off_diagonal"])(
-            g.z_a, g.z_b
-        ),
-        "VICRegLoss": lambda g: load("loss.vicreg_loss").VICRegLoss()(g.z_a, g.z_b),
+        "DCLLoss": lambda g: dcl(g.set["temperature"])(g.z_a, g.z_b),
+        "BarlowTwinsLoss": lambda g: barlow_twins(g.set["off_diagonal"])(g.z_a, g.z_b),
+        "VICRegLoss": lambda g: vicreg()(g.z_a, g.z_b),
         "SwaVLoss": lambda g: swav(g, queue=False),
         "SwaVLoss, queue": lambda g: swav(g, queue=True),
         "NegativeCosineSimilarity / 2": lambda g: negative_cosines(g) / 2,
         "4 + 2 NegativeCosineSimilarity": lambda g: 4 + 2 * negative_cosines(g),
-        "HypersphereLoss": hypersphere,
+        "HypersphereLoss": lambda g: hypersphere(g.set["t"], g.set["weight"], g.set["alpha"])(g.z_a, g.z_b),
     }
 
 
@@ -175,7 +171,9 @@ def of_runs(loss: Callable[[Given], Tensor], inputs: dict[str, Tensor], settings
     values = [loss(of_run) for of_run in given]
     torch.stack(values).sum().backward()
     views = {"gradient_a": [g.z_a for g in given], "gradient_b": [g.z_b for g in given]}
-    found = {name: [torch.zeros_like(z) if z.grad is None else z.grad for z in zs] for name, zs in views.items()}
+    found = {
+        name: [torch.zeros_like(z) if z.grad is None else z.grad for z in zs] for name, zs in views.items()
+    }
     return {name: torch.stack(rows).detach().numpy() for name, rows in (found | {"value": values}).items()}
 
 

@@ -9,7 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mibounds import bounds, critics, distributions, errors, estimators, study, theory, training
+    from mibounds import (
+        bounds,
+        critics,
+        distributions,
+        errors,
+        estimators,
+        representation,
+        study,
+        theory,
+        training,
+    )
     from mibounds.bounds import Bound
     from mibounds.critics import Critic
     from mibounds.distributions import Distribution
@@ -39,6 +49,7 @@ __all__ = [
     "errors",
     "estimate",
     "estimators",
+    "representation",
     "study",
     "theory",
     "training",

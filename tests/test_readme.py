@@ -13,7 +13,7 @@ import click
 import pytest
 
 from mibounds import study
-from mibounds.cli.list import facts_of_bounds
+from mibounds.cli.list import facts_of_bounds, facts_of_methods
 from mibounds.cli.main import mibounds
 from mibounds.errors import MiboundsError
 
@@ -97,7 +97,10 @@ def test_the_files_of_contributing_join_and_its_commands_run(mine):
         [sys.executable, "-c", IN_ONE_PROCESS], input=json.dumps(lines), capture_output=True, text=True
     )
     assert answer.returncode == 0, answer.stderr
-    assert set(mine) == {"bounds", "distributions", "critics", "estimators", "studies"}
+    assert set(mine) == {
+        *("bounds", "distributions", "critics", "estimators"),
+        *("methods", "sources", "studies"),
+    }
     for path in mine.values():
         assert re.search(rf"^  {path.stem} ", answer.stdout, re.MULTILINE), "listed"
     assert re.search(r"^which_critic +D1 +(supported|refuted|inconclusive)", answer.stdout, re.MULTILINE)
@@ -105,14 +108,15 @@ def test_the_files_of_contributing_join_and_its_commands_run(mine):
 
 
 def test_the_conformance_suites_take_the_files_of_contributing_up(mine):
-    bound, law = mine["bounds"].stem, mine["distributions"].stem
-    suites = [str(ROOT / "tests" / "conformance" / f"test_{kind}.py") for kind in ("bounds", "distributions")]
-    options = ["-vv", "-k", f"{bound} or {law}", "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
+    kinds = ("bounds", "distributions", "methods", "sources")
+    names = [mine[kind].stem for kind in kinds]
+    suites = [str(ROOT / "tests" / "conformance" / f"test_{kind}.py") for kind in kinds]
+    options = ["-vv", "-k", " or ".join(names), "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", *suites, *options], capture_output=True, text=True
     )
     assert answer.returncode == 0, answer.stdout
-    assert f"[{bound}-" in answer.stdout and law in answer.stdout
+    assert all(name in answer.stdout for name in names)
 
 
 def test_what_is_written_out_passes_ruff(mine):
@@ -167,3 +171,16 @@ def test_links_lead_somewhere(document):
 def test_the_readmes_table_of_bounds_is_made_from_their_facts():
     (table,) = re.findall(r"<!-- bounds -->\n\n(.*?)\n\n<!-- end -->", README.read_text(), re.DOTALL)
     assert table == facts_of_bounds(), "put what `mibounds list bounds --facts` prints into the README"
+
+
+def test_the_guides_table_of_methods_is_made_from_their_facts():
+    guide = (ROOT / "docs" / "pretraining.md").read_text()
+    (table,) = re.findall(r"<!-- methods -->\n\n(.*?)\n\n<!-- end -->", guide, re.DOTALL)
+    assert table == facts_of_methods(), "put what `mibounds list methods --facts` prints into docs/pretraining.md"
+
+
+def test_the_guides_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks((ROOT / "docs" / "pretraining.md").read_text(), "python"):
+        exec(compile(block, "pretraining.md", "exec"), names)

@@ -20,15 +20,15 @@ KINDS = ("studies", "bounds", "critics", "distributions", "estimators", *OF_REPR
 @click.command("list")
 @click.argument("kind", metavar=f"[{'|'.join(KINDS)}]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option("--facts", is_flag=True, help="The bounds' facts, a Markdown table.")
+@click.option("--facts", is_flag=True, help="The facts of bounds or methods, a Markdown table.")
 def list_names(kind: str | None, as_json: bool, facts: bool) -> None:
     """List studies and methods by file name."""
     if kind is not None and kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
     if facts:
-        if kind != "bounds" or as_json:
-            raise ParameterError("--facts is a table of the bounds; expected `mibounds list bounds --facts`")
-        click.echo(facts_of_bounds())
+        if kind not in FACTS or as_json:
+            raise ParameterError("--facts is a table; expected `mibounds list bounds --facts`, or of methods")
+        click.echo(FACTS[kind]())
         return
     found = {each: summaries(each) for each in ([kind] if kind else KINDS)}
     if as_json:
@@ -63,6 +63,30 @@ def facts_of_bounds() -> str:
         trained = bound.trained_as.name if bound.trainable else "not trained: takes ln p(y given x)"
         rows.append(f"| `{name}` | {bound.direction} | {bound.validity} | {shown} | {trained} |")
     return "\n".join(rows)
+
+
+def facts_of_methods() -> str:
+    """A Markdown table, a row a method: denominator, what its value is, what it needs, what keeps it from collapse."""
+    from mibounds.representation import methods
+
+    rows = [
+        "| method | positive in the denominator | ln K - loss as a bound | needs | collapses without |",
+        "|---|---|---|---|---|",
+    ]
+    in_denominator = {"with positive": "yes", "without positive": "no", "none": "no denominator"}
+    for name in methods.names():
+        method = methods.load(name)
+        needs = ", ".join(sorted(method.needs)) or "its two views"
+        collapse = (
+            f"{method.prevents_collapse}: {method.collapse}" if method.collapse != "none" else "nothing"
+        )
+        rows.append(
+            f"| `{name}` | {in_denominator[method.denominator]} | {method.validity} | {needs} | {collapse} |"
+        )
+    return "\n".join(rows)
+
+
+FACTS = {"bounds": facts_of_bounds, "methods": facts_of_methods}
 
 
 def _files(kind: str) -> dict[str, Path]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mibounds import registry
+from mibounds.representation.methods._contrastive import Contrastive, WithNegatives
 from mibounds.representation.methods.base import Method
 
 __path__ += registry.user_folders("methods")
 
-__all__ = ["Method", "load", "names"]
+__all__ = ["Contrastive", "Method", "WithNegatives", "load", "names"]
 
 
 def names() -> list[str]:
