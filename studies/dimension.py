@@ -1,16 +1,16 @@
 """Dimension: how wide must an embedding be, and does its effective rank tell how many latents there are?
 
-Latents on spheres of R^2 to R^32, seen through a frozen network of one hidden layer, and embeddings of 2 to 64 dimensions.
-Two arms, since mutual information that grows with the dimension would be confused with it: 0.375 nats a dimension (12 at
-most), and 4 nats whatever the dimension. The encoder has two hidden layers (128 units), h is the second, and z an affine
-map of it, so that the embedding's width is all that changes. The temperature is the data's own, 1/kappa; each run spends
-its first third at 8/kappa, since with an embedding of just d dimensions a cold start often ends in a folded sphere.
-Batches of 128 pairs, all 254 negatives. Runs take steps in proportion to the latents' dimension from 8 on: at 32 a
-short run's probe stays below that of the raw input, which is undertraining (both baselines are columns).
+Latents on spheres of R^2 to R^32, seen through a frozen network of one hidden layer; embeddings of 2 to 64 dimensions.
+Two arms, since mutual information that grows with the dimension would be confused with it: 0.375 nats a dimension (12
+at most), and 4 nats whatever the dimension. The encoder has two layers of 128 units, h is the second, and z an affine
+map of it, so that the embedding's width is all that changes. The temperature is the data's own, 1/kappa; each run
+spends its first third at 8/kappa, since with an embedding of just d dimensions a cold start often ends in a folded
+sphere. Batches of 128 pairs, all 254 negatives. Above 8 dimensions runs take steps in proportion to them: a short run
+at 32 stays below the raw input's probe, which is undertraining (raw and untrained baselines are columns).
 
 InfoNCE is read with 4,096 candidates on pairs that trained nothing, so 12 nats cannot be seen: its ceiling is 8.3. Each
 replicate's sample of pairs errs by up to 0.2 nats, most of it in the mean log density ratio of these very pairs, whose
-expectation is the MI: "sampled_truth_nats". The bound minus it has the mean of the bound minus the MI, and little noise.
+expectation is the MI: "sampled_truth_nats". The bound minus it has the mean of the bound minus the MI, and less noise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import numpy as np
 
 from mibounds import theory
 from mibounds.study import (
-    Cell,
     Claim,
     Measurement,
     Pack,
@@ -54,7 +53,9 @@ HOT = 8.0  # times 1/kappa
 
 
 def kappa_of(arm: str, dim: int) -> float:
-    return theory.vmf_concentration(dim, NATS_A_DIMENSION * dim if arm == "nats_a_dimension" else CONSTANT_NATS)
+    return theory.vmf_concentration(
+        dim, NATS_A_DIMENSION * dim if arm == "nats_a_dimension" else CONSTANT_NATS
+    )
 
 
 def steps_of(dim: int, steps: int) -> int:
@@ -65,8 +66,9 @@ def steps_of(dim: int, steps: int) -> int:
 def measure(pack: Pack) -> list[Measurement]:
     """A stack of replicates. All widths of an embedding share data, the encoder's first weights and the pairs read."""
     from mibounds.representation import methods
+    from mibounds.representation.geometry import effective_rank
     from mibounds.representation.loop import Pretrainer
-    from mibounds.representation.measuring import Sizes, baselines, held_out_bound
+    from mibounds.representation.measuring import Sizes, baselines, features, held_out_bound
     from mibounds.representation.measuring import measure as measure_models
     from mibounds.representation.network import Network
     from mibounds.representation.sources import Shuffled, load
@@ -91,7 +93,8 @@ def measure(pack: Pack) -> list[Measurement]:
     )
     sizes = Sizes(n_examples, n_examples // 2, n_examples, n_anchors, n_pool)
     untrained = baselines(network, source, seeds=evaluation, sizes=sizes)
-    untrained_ranks = ranks(network, source, n_examples, evaluation)
+    untrained_z = features(network, source, n_examples, seeds=evaluation)[0].embedding
+    untrained_ranks = effective_rank(untrained_z).tolist()
     method = methods.load("simclr")(network, weights, temperature=1 / kappa).to(pack.device)
     steps = steps_of(dim, settings["steps"])
     trainer = Pretrainer(
@@ -130,14 +133,6 @@ def measure(pack: Pack) -> list[Measurement]:
     ]
 
 
-def ranks(network: Network, source: Source, n: int, seeds: Sequence[int]) -> list[float]:
-    """Effective ranks of the embeddings of test inputs."""
-    from mibounds.representation.geometry import effective_rank
-    from mibounds.representation.measuring import features
-
-    return effective_rank(features(network, source, n, seeds=seeds)[0].embedding).tolist()
-
-
 def sampled_truth_nats(
     network: Network, source: Source, seeds: Sequence[int], n_anchors: int, n_pool: int
 ) -> list[float]:
@@ -156,3 +151,242 @@ def sampled_truth_nats(
         for of in drawn
     )
     return [ratio.mean().item() for ratio in ratios]
+
+
+# Claims: effect, threshold and interval were written before the full run.
+
+N_CLAIMS = 4
+ALPHA = 0.05 / N_CLAIMS
+MARGIN_R2 = 0.02
+LOST_NATS = 0.1
+FACTOR = 1.5
+MARGIN_NATS = 0.02
+WIDEST = max(EMBEDDINGS)
+POINT = ["arm", "dim", "embedding"]
+
+
+def by_embedding(rows: pd.DataFrame, value: str) -> dict[tuple[str, int], pd.DataFrame]:
+    """(arm, d) -> replicates down, widths of the embedding across, which pairs them."""
+    return {
+        key: of.pivot(index="replicate", columns="embedding", values=value)
+        for key, of in rows.groupby(["arm", "dim"])
+    }
+
+
+def enough_at_latent_dimension(tables: Tables) -> Verdict:
+    """R^2 on h of each wider embedding against the one of d; two dimensions for the most latents must break it."""
+
+    def decide(rows: pd.DataFrame) -> Verdict:
+        wide = by_embedding(rows, "latent_r2")
+        most = rows["dim"].max()
+        lost = {
+            f"{arm}, d = {dim}, 2 dimensions": of[dim] - of[2]
+            for (arm, dim), of in wide.items()
+            if dim == most > 2 and {2, dim} <= set(of)
+        }
+        control = all_above(lost, MARGIN_R2, "R^2")
+        if control.outcome != "supported":
+            return Verdict.inconclusive(
+                f"2 dimensions for {most} latents were to lose R^2; that is {control.outcome}"
+            )
+        groups = {
+            f"{arm}, d = {dim}, {width} dimensions": of[width] - of[dim]
+            for (arm, dim), of in wide.items()
+            for width in of
+            if width > dim and dim in of
+        }
+        return all_equivalent(groups, MARGIN_R2, "R^2", ALPHA)
+
+    return if_all_ok(tables["table"], decide)
+
+
+def half_is_too_narrow(tables: Tables) -> Verdict:
+    """What d/2 dimensions lose of the bound that d give, each at its best temperature."""
+
+    def decide(rows: pd.DataFrame) -> Verdict:
+        groups = {
+            f"{arm}, d = {dim}": of[dim] - of[dim // 2]
+            for (arm, dim), of in by_embedding(rows, "best_temperature_estimate_nats").items()
+            if dim >= 4 and {dim, dim // 2} <= set(of)
+        }
+        return all_above(groups, LOST_NATS, "nats", ALPHA)
+
+    return guarded(tables, decide)
+
+
+def rank_tells_latent_dimension(tables: Tables) -> Verdict:
+    """ln(effective rank / d) of the widest embedding; untrained networks must not show the same."""
+
+    def decide(rows: pd.DataFrame) -> Verdict:
+        def off(column: str) -> dict[str, pd.Series]:
+            logs = np.log(rows[column] / rows["dim"])
+            return {f"{arm}, d = {dim}": of for (arm, dim), of in logs.groupby([rows["arm"], rows["dim"]])}
+
+        if (
+            all_equivalent(off("random_effective_rank"), math.log(FACTOR), "ln(rank / d)").outcome
+            == "supported"
+        ):
+            return Verdict.inconclusive("untrained networks' ranks follow the latents as well")
+        return all_equivalent(off("effective_rank"), math.log(FACTOR), "ln(rank / d)", ALPHA)
+
+    return if_all_ok(rows_with(tables["table"], embedding=WIDEST), decide)
+
+
+def stays_below_the_truth(tables: Tables) -> Verdict:
+    """At the temperature of the training and at the best one."""
+
+    def decide(rows: pd.DataFrame) -> Verdict:
+        groups = {
+            (value, *point): of
+            for value in ("estimate_nats", "best_temperature_estimate_nats")
+            for point, of in (rows[value] - rows["sampled_truth_nats"]).groupby(
+                [rows[name] for name in POINT]
+            )
+        }
+        return all_below(groups, MARGIN_NATS, "nats", ALPHA)
+
+    return guarded(tables, decide)
+
+
+def guarded(tables: Tables, decide: Any) -> Verdict:
+    """What `decide` makes of the table, provided that the bound shows nothing of shuffled pairs."""
+
+    def with_control(rows: pd.DataFrame) -> Verdict:
+        groups = dict(list(rows["shuffled_nats"].groupby([rows[name] for name in POINT])))
+        control = all_below(groups, MARGIN_NATS, "nats", ALPHA)
+        if control.outcome != "supported":
+            return Verdict.inconclusive(f"shuffled pairs were to show nothing; they are {control.outcome}")
+        return decide(rows)
+
+    return if_all_ok(tables["table"], with_control)
+
+
+CLAIMS = (
+    Claim(
+        id="dimension.enough",
+        text="An embedding of as many dimensions as there are latents is enough: wider ones find no more of them.",
+        source="theory: z -> embedding is an isometry at the optimum (Wang and Isola 2020; Zimmermann et al. 2021)",
+        criterion="Supported if for each d and arm, and each embedding wider than d, the interval of the latents' R^2 on "
+        "h minus that with an embedding of d (paired) lies within 0.02 of 0; refuted if one lies wholly outside. "
+        "Control: 2 dimensions for the most latents must lose more than 0.02.",
+        verdict=enough_at_latent_dimension,
+    ),
+    Claim(
+        id="dimension.narrow",
+        text="An embedding of half as many dimensions as there are latents is too narrow for the bound.",
+        source="theory: z.z' over d/2 dimensions cannot be the log density ratio",
+        criterion="Supported if for each d >= 4 and arm the interval of what d/2 dimensions lose against d (held-out "
+        "InfoNCE at each model's best temperature, paired) lies above 0.1 nats; refuted if one lies below. Shuffled "
+        "pairs must read below 0.02 nats.",
+        verdict=half_is_too_narrow,
+    ),
+    Claim(
+        id="dimension.rank",
+        text="The effective rank of a wide embedding is the number of latents.",
+        source="Garrido et al. 2023 (RankMe: rank as a measure of what is learned)",
+        criterion="Supported if for each d and arm the interval of ln(rank / d), of z at 64 dimensions, lies within "
+        "ln 1.5 of 0; refuted if one lies wholly outside. Untrained networks must not satisfy the same.",
+        verdict=rank_tells_latent_dimension,
+    ),
+    Claim(
+        id="dimension.validity",
+        text="Whatever the two dimensions, held-out InfoNCE stays under the MI.",
+        source="van den Oord et al. 2018; Poole et al. 2019",
+        criterion="Supported if in every cell, at the training's and at the best temperature, the interval of the "
+        "bound minus the mean log density ratio of the pairs it is read on (whose expectation is the MI) lies below "
+        "0.02 nats; refuted if one lies above. Shuffled pairs must read below 0.02 nats.",
+        verdict=stays_below_the_truth,
+    ),
+)
+
+
+# Figure
+
+ROWS = (
+    ("best_temperature_estimate_nats", "InfoNCE, held out (nats)", "oracle_nats", "true density ratio"),
+    ("percent", "accuracy, linear probe (%)", "raw_percent", "raw input"),
+    ("latent_r2", "R^2 of the latents, on h", "raw_latent_r2", "raw input"),
+    ("effective_rank", "effective rank of z", "dim", "number of latents"),
+)
+TITLES = {
+    "nats_a_dimension": f"{NATS_A_DIMENSION:g} nats a latent dimension",
+    "constant_nats": f"{CONSTANT_NATS:g} nats",
+}
+
+
+def draw(tables: Tables) -> Figure:
+    """A column an arm, a row a measurement, a colour a number of latents, the embedding's width along the axis."""
+    from mibounds.plots.style import COLORS, draw_intervals, draw_legend, new_figure
+
+    table = tables["table"].assign(
+        percent=lambda rows: 100 * rows["accuracy"], raw_percent=lambda rows: 100 * rows["raw_accuracy"]
+    )
+    with new_figure(len(ROWS), len(ARMS), height=1.75, sharex=True, sharey="row") as (figure, axes):
+        for column, (arm, of_arm) in enumerate((arm, rows_with(table, arm=arm)) for arm in ARMS):
+            for ax, (value, name, beside, what) in zip(axes[:, column], ROWS, strict=True):
+                for color, (dim, rows) in zip(COLORS, of_arm.groupby("dim"), strict=False):
+                    draw_intervals(ax, rows, x="embedding", y=value, color=color, label=f"{dim} latents")
+                    end, level = rows["embedding"].max(), rows[beside].mean()
+                    dashes = ":" if what == "raw input" else "--"
+                    ax.plot([1.2 * end, 1.9 * end], [level] * 2, dashes, color=color, label=what)
+                if column == 0:
+                    ax.set_ylabel(name)
+            draw_limits(axes[0, column], of_arm)
+            axes[0, column].set_title(TITLES[arm])
+            axes[-1, column].set_xlabel("dimensions of the embedding")
+        axes[0, 0].set_xscale("log", base=2)
+        axes[-1, 0].set_yscale("log", base=2)
+        draw_legend(figure, columns=5)
+    return figure
+
+
+def draw_limits(ax: Any, rows: pd.DataFrame) -> None:
+    """The MI of each number of latents where the axis has it, and ln K."""
+    from mibounds.plots.style import draw_ceiling
+
+    top = rows["ceiling_nats"].iloc[0]
+    end = rows["embedding"].max()
+    for truth in rows["truth_nats"].unique():
+        if truth < top + 0.5:
+            ax.plot([end * 1.9, end * 2.6], [truth] * 2, color="black", label="true MI")
+    draw_ceiling(ax, top, label="ceiling ln K")
+    ax.set_ylim(0, top + 0.6)
+
+
+STUDY = Study(
+    slug="dimension",
+    question="How wide must an embedding be, and does its rank tell how many latents there are?",
+    axes={"arm": ARMS, "dim": DIMS, "embedding": EMBEDDINGS},
+    stacked=("replicate",),
+    seeds={"data": ("arm", "dim"), "weights": ("dim",), "evaluation": ("arm", "dim")},
+    settings={
+        "batch_size": 128,
+        "steps": 640,
+        "learning_rate": 2e-3,
+        "n_candidates": 4096,
+        "n_anchors": 512,
+        "n_examples": 2000,
+    },
+    presets={
+        "smoke": {
+            "replicates": 1,
+            "dim": (2, 4),
+            "embedding": (2, 4, 64),
+            "steps": 4,
+            "n_candidates": 128,
+            "n_anchors": 64,
+            "n_examples": 200,
+        },
+        "quick": {
+            "replicates": 2,
+            "dim": (4, 16),
+            "embedding": (2, 4, 8, 16, 64),
+            "steps": 300,
+            "n_candidates": 1024,
+        },
+        "full": {"replicates": 10},
+    },
+    measure=measure,
+    claims=CLAIMS,
+    draw=draw,
+)

@@ -220,8 +220,8 @@ CLAIMS = (
 # Figure
 
 ROWS = (
-    ("training_k_nats", "InfoNCE, K of training (nats)"),
-    ("percent", "accuracy, linear probe (%)"),
+    ("training_k_nats", "InfoNCE (nats)"),
+    ("percent", "accuracy (%)"),
     ("uniformity", "uniformity"),
     ("effective_rank", "effective rank of h"),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mibounds.cli.errors import say
-from mibounds.errors import ParameterError
+from mibounds.cli.settings import settings
 
 CRITIC = "critic."
 
@@ -32,7 +32,7 @@ CRITIC = "critic."
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the interval.")
 @click.option(
     "--set",
-    "settings",
+    "texts",
     multiple=True,
     metavar="NAME=VALUE",
     help="An option of the method, such as batch_size=256, or of its critic, such as critic.temperature=0.1.",
@@ -47,7 +47,7 @@ def estimate(
     critic: str | None,
     seed: int,
     confidence: float,
-    settings: tuple[str, ...],
+    texts: tuple[str, ...],
     bits: bool,
     as_json: bool,
 ) -> None:
@@ -58,7 +58,7 @@ def estimate(
     """
     from mibounds.estimators import estimate_file
 
-    options = _options(method, critic, settings)
+    options = _options(method, critic, texts)
     found = estimate_file(
         file, x_columns, y_columns, method=method, seed=seed, confidence=confidence, **options
     )
@@ -75,11 +75,14 @@ def estimate(
         say(f"warning: {warning}")
 
 
-def _options(method: str, critic: str | None, settings: Sequence[str]) -> dict[str, Any]:
+def _options(method: str, critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
     """The method's options, its critic's under `critic_options`; refused if one is of the wrong kind."""
     from mibounds.estimators import build
 
-    given = dict(map(_setting, settings))
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in settings("--set", texts).items()
+    }
     of_critic = {name: given.pop(name) for name in list(given) if name.startswith(CRITIC)}
     if critic is not None:
         given["critic"] = critic
@@ -87,21 +90,3 @@ def _options(method: str, critic: str | None, settings: Sequence[str]) -> dict[s
         given["critic_options"] = {name.removeprefix(CRITIC): value for name, value in of_critic.items()}
     build(method, **given)  # a bad option is refused before the file is read
     return given
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """`clip=1.0` -> ("clip", 1.0); values joined by commas are a tuple."""
-    name, equals, value = text.partition("=")
-    if not name or not equals or not value:
-        raise ParameterError(f"--set takes name=value; got {text!r}")
-    values = tuple(map(_value, value.split(",")))
-    return name, values if len(values) > 1 else values[0]
-
-
-def _value(text: str) -> Any:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
