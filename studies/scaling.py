@@ -223,7 +223,7 @@ ROWS = (
     ("training_k_nats", "InfoNCE (nats)"),
     ("percent", "accuracy (%)"),
     ("uniformity", "uniformity"),
-    ("effective_rank", "effective rank of h"),
+    ("effective_rank", "effective rank of z"),
 )
 
 
