@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from benchmarks import _environment, peer_losses
-from benchmarks.peer_losses import CASES, LIGHTLY, PML, Answer, Case, compare, exit_code, ours, row_of
+from benchmarks._cases import CASES, LIGHTLY, PML, Case
+from benchmarks.peer_losses import Answer, compare, exit_code, ours, row_of
 
 SAME = Case(PML, "NTXentLoss", "simclr", "as it is", ("temperature",))
 OTHER = Case(PML, "NTXentLoss, another", "simclr", "with more", ("temperature",), same=False)
@@ -137,7 +138,9 @@ def test_a_peer_that_cannot_be_installed_is_named_and_tried_again(tmp_path):
 
 
 def test_without_torch_nothing_is_compared(tmp_path, monkeypatch, capsys):
-    with pytest.raises(_environment.NoEnvironment, match=r"cannot install torch .*: no matching distribution"):
+    with pytest.raises(
+        _environment.NoEnvironment, match=r"cannot install torch .*: no matching distribution"
+    ):
         outcome(tmp_path / "env", failing="tqdm")
     monkeypatch.setattr(_environment, "_run", lambda command: "no network")
     out = tmp_path / "table.csv"
