@@ -321,8 +321,8 @@ def test_more_steps_than_are_left_are_refused():
 
 
 def test_a_batch_of_one_and_seeds_that_do_not_fit_are_refused():
-    with pytest.raises(ParameterError, match="a batch of 2 or more in training; got 1"):
-        training_of([0], batch_size=1).fit()
+    with pytest.raises(ParameterError, match="a batch of 1 holds no negatives"):
+        training_of([0], batch_size=1)
     network = Network.build(SOURCE.shape, [0, 1], **SMALL)
     with pytest.raises(ShapeError, match="sources and seeds for 2 runs"):
         Pretrainer(network, SimCLR(network, [0, 1], temperature=0.1), SOURCE, [0], batch_size=4, steps=1)
