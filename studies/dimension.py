@@ -366,7 +366,7 @@ STUDY = Study(
         "steps": 600,
         "learning_rate": 2e-3,
         "n_candidates": 4096,
-        "n_anchors": 512,
+        "n_anchors": 1024,
         "n_examples": 2000,
     },
     presets={

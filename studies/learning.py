@@ -53,8 +53,6 @@ PIECES = ("intact", "removed", "shuffled")
 CONTROL = "simclr"
 
 EMBEDDING = 32
-TWO_LAYERS = {"layers": 2, "hidden": 128, "norm": "batch"}
-ONE_LAYER = {"layers": 1}
 
 
 @dataclass(frozen=True)
@@ -63,57 +61,56 @@ class Recipe:
 
     learning_rate: float
     steps: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-    projector: Mapping[str, Any] = field(default_factory=lambda: TWO_LAYERS)
-    embedding: int = EMBEDDING
+    options: dict[str, Any] = field(default_factory=dict)
 
 
+PERCEPTRON = {"hidden": (128, 128), "dim": 64, "norm": "batch"}
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "vmf": ("mlp", {"hidden": (128, 128), "dim": 64, "norm": "none"}),
-    "content_style": ("mlp", {"hidden": (128, 128), "dim": 64, "norm": "none"}),
+    "vmf": ("mlp", PERCEPTRON),
+    "content_style": ("mlp", PERCEPTRON),
     "images": ("convnet", {"channels": (8, 16, 32), "dim": 64, "norm": "batch"}),
-    "digits": ("mlp", {"hidden": (128, 128), "dim": 64, "norm": "batch"}),
+    "digits": ("mlp", PERCEPTRON),
 }
 BATCH = {"vmf": 128, "content_style": 128, "images": 64, "digits": 128}
-COOL, WARM = {"temperature": 0.1}, {"temperature": 0.3}
-QUEUE = {"temperature": 0.1, "queue": 512, "momentum": 0.9}
+COOL = {"temperature": 0.1}
+QUEUE = COOL | {"queue": 512, "momentum": 0.9}
 SLOW = {"momentum": 0.9}  # 0.99 follows too slowly for hundreds of steps
 RECIPES: dict[str, dict[str, Recipe]] = {
     "vmf": {
         "simclr": Recipe(2e-3, 500, COOL),
         "moco": Recipe(2e-3, 500, QUEUE),
-        "swav": Recipe(2e-3, 500, WARM),
-        "byol": Recipe(2e-3, 500, SLOW),
-        "simsiam": Recipe(2e-3, 500),
-        "barlow_twins": Recipe(2e-3, 700, projector=ONE_LAYER),
-        "vicreg": Recipe(2e-3, 500),
+        "swav": Recipe(2e-3, 1000, {"temperature": 0.15}),
+        "byol": Recipe(2e-3, 2000, SLOW),
+        "simsiam": Recipe(2e-3, 2000),
+        "barlow_twins": Recipe(5e-3, 1000, {"off_diagonal": 0.05}),
+        "vicreg": Recipe(2e-3, 500, {"covariance": 10.0}),
     },
     "content_style": {
-        "simclr": Recipe(5e-3, 500, COOL),
-        "moco": Recipe(5e-3, 500, QUEUE),
-        "swav": Recipe(5e-3, 500, WARM),
-        "byol": Recipe(5e-3, 500, SLOW),
-        "simsiam": Recipe(5e-3, 500),
-        "barlow_twins": Recipe(5e-3, 700, projector=ONE_LAYER),
-        "vicreg": Recipe(5e-3, 500),
+        "simclr": Recipe(2e-3, 500, COOL),
+        "moco": Recipe(2e-3, 500, QUEUE),
+        "swav": Recipe(2e-3, 600, {"temperature": 0.2}),
+        "byol": Recipe(2e-3, 600, SLOW),
+        "simsiam": Recipe(2e-3, 600),
+        "barlow_twins": Recipe(5e-3, 1000, {"off_diagonal": 0.05}),
+        "vicreg": Recipe(2e-3, 500, {"covariance": 10.0}),
     },
     "images": {
         "simclr": Recipe(5e-3, 200, COOL),
         "moco": Recipe(5e-3, 200, QUEUE),
-        "swav": Recipe(5e-3, 200, WARM),
+        "swav": Recipe(5e-3, 200, {"temperature": 0.2}),
         "byol": Recipe(5e-3, 200, SLOW),
         "simsiam": Recipe(5e-3, 200),
-        "barlow_twins": Recipe(5e-3, 200, {"off_diagonal": 0.02}, embedding=16),
-        "vicreg": Recipe(5e-3, 200),
+        "barlow_twins": Recipe(5e-3, 200, {"off_diagonal": 0.05}),
+        "vicreg": Recipe(5e-3, 200, {"covariance": 10.0}),
     },
     "digits": {
         "simclr": Recipe(5e-3, 500, COOL),
         "moco": Recipe(5e-3, 500, QUEUE),
-        "swav": Recipe(5e-3, 500, WARM),
+        "swav": Recipe(5e-3, 600, {"temperature": 0.2}),
         "byol": Recipe(5e-3, 500, SLOW),
         "simsiam": Recipe(5e-3, 500),
-        "barlow_twins": Recipe(5e-3, 500, {"off_diagonal": 0.02}, embedding=16),
-        "vicreg": Recipe(5e-3, 500),
+        "barlow_twins": Recipe(5e-3, 1000, {"off_diagonal": 0.05}),
+        "vicreg": Recipe(5e-3, 500, {"covariance": 10.0}),
     },
 }
 # What a ridge probe reads of each source; several are averaged.
@@ -139,7 +136,7 @@ def sources_of(cells: Sequence[Cell]) -> list[Source]:
     if name == "digits":
         return [load(name)(seed=cell.seed("split")) for cell in cells]
     options: dict[str, Any] = {
-        "vmf": {"dim": 10, "kappa": 20.0, "depth": 4},
+        "vmf": {"dim": 6, "kappa": 20.0, "depth": 6},
         "content_style": {"content_dim": 4, "style_dim": 4, "depth": 4},
         "images": {"size": 24},
     }[name]
@@ -184,13 +181,13 @@ def trained(pack: Pack, sources: Sequence[Source]) -> tuple[Network, Sequence[st
         weights,
         encoder=encoder,
         encoder_options=options,
-        embedding=recipe.embedding,
-        projector_options=recipe.projector,
+        embedding=EMBEDDING,
+        projector_options={"layers": 1},
     ).to(pack.device)
     if name == "random":
         return network, ["ok"] * len(cells)
     cls = methods.load(name)
-    method = cls(network, weights, **recipe.options, **(cls.broken if piece == "removed" else {}))
+    method = cls(network, weights, **(recipe.options | (cls.broken if piece == "removed" else {})))
     trainer = Pretrainer(
         network,
         method.to(pack.device),

@@ -61,8 +61,8 @@ def test_the_grid_is_what_the_study_says() -> None:
     models = {tuple(cell[axis] for axis in STUDY.axes) for cell in grid.cells}
     intact = [one[1:] for one in models if one[0] == "intact"]
     assert Counter(layers for layers, _, tau in intact if tau == 0.2) == {0: 1, 1: 7, 2: 7, 3: 7}
-    assert {one[:2] for one in intact if one[2] != 0.2} == {(0, 64), (2, 8), (2, 128)}
-    assert {one[1:] for one in models if one[0] == "shuffled"} == {(0, 64, 0.2), (2, 8, 0.2), (2, 128, 0.2)}
+    assert {one[:2] for one in intact if one[2] != 0.2} == {(0, 128), (2, 8), (2, 128)}
+    assert {one[1:] for one in models if one[0] == "shuffled"} == {(0, 128, 0.2), (2, 8, 0.2), (2, 128, 0.2)}
     assert {len(pack.cells) for pack in grid.packs} == {10, 40}
 
 
