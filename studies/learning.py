@@ -62,6 +62,7 @@ class Recipe:
     learning_rate: float
     steps: int
     options: dict[str, Any] = field(default_factory=dict)
+    weight_decay: float = 0.0
 
 
 PERCEPTRON = {"hidden": (128, 128), "dim": 64, "norm": "batch"}
@@ -75,6 +76,7 @@ BATCH = {"vmf": 128, "content_style": 128, "images": 64, "digits": 128}
 COOL = {"temperature": 0.1}
 QUEUE = COOL | {"queue": 512, "momentum": 0.9}
 SLOW = {"momentum": 0.9}  # 0.99 follows too slowly for hundreds of steps
+DECORRELATED, COVARIANCE = {"off_diagonal": 0.05}, {"covariance": 10.0}
 RECIPES: dict[str, dict[str, Recipe]] = {
     "vmf": {
         "simclr": Recipe(2e-3, 500, COOL),
@@ -82,8 +84,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "swav": Recipe(2e-3, 1000, {"temperature": 0.15}),
         "byol": Recipe(2e-3, 2000, SLOW),
         "simsiam": Recipe(2e-3, 2000),
-        "barlow_twins": Recipe(5e-3, 1000, {"off_diagonal": 0.05}),
-        "vicreg": Recipe(2e-3, 500, {"covariance": 10.0}),
+        "barlow_twins": Recipe(1e-2, 700, DECORRELATED, 1e-3),
+        "vicreg": Recipe(2e-3, 500, COVARIANCE),
     },
     "content_style": {
         "simclr": Recipe(2e-3, 500, COOL),
@@ -91,26 +93,26 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "swav": Recipe(2e-3, 600, {"temperature": 0.2}),
         "byol": Recipe(2e-3, 600, SLOW),
         "simsiam": Recipe(2e-3, 600),
-        "barlow_twins": Recipe(5e-3, 1000, {"off_diagonal": 0.05}),
-        "vicreg": Recipe(2e-3, 500, {"covariance": 10.0}),
+        "barlow_twins": Recipe(1e-2, 700, DECORRELATED, 1e-2),
+        "vicreg": Recipe(2e-3, 500, COVARIANCE),
     },
     "images": {
         "simclr": Recipe(5e-3, 200, COOL),
         "moco": Recipe(5e-3, 200, QUEUE),
-        "swav": Recipe(5e-3, 200, {"temperature": 0.2}),
+        "swav": Recipe(5e-3, 200, {"temperature": 0.5}),
         "byol": Recipe(5e-3, 200, SLOW),
         "simsiam": Recipe(5e-3, 200),
-        "barlow_twins": Recipe(5e-3, 200, {"off_diagonal": 0.05}),
-        "vicreg": Recipe(5e-3, 200, {"covariance": 10.0}),
+        "barlow_twins": Recipe(1e-2, 300, DECORRELATED, 1e-2),
+        "vicreg": Recipe(5e-3, 200, COVARIANCE),
     },
     "digits": {
         "simclr": Recipe(5e-3, 500, COOL),
         "moco": Recipe(5e-3, 500, QUEUE),
-        "swav": Recipe(5e-3, 600, {"temperature": 0.2}),
+        "swav": Recipe(5e-3, 500, {"temperature": 0.5}),
         "byol": Recipe(5e-3, 500, SLOW),
         "simsiam": Recipe(5e-3, 500),
-        "barlow_twins": Recipe(5e-3, 1000, {"off_diagonal": 0.05}),
-        "vicreg": Recipe(5e-3, 500, {"covariance": 10.0}),
+        "barlow_twins": Recipe(1e-2, 700, DECORRELATED, 3e-2),
+        "vicreg": Recipe(5e-3, 500, COVARIANCE),
     },
 }
 # What a ridge probe reads of each source; several are averaged.
@@ -196,6 +198,7 @@ def trained(pack: Pack, sources: Sequence[Source]) -> tuple[Network, Sequence[st
         batch_size=BATCH[source],
         steps=max(2, round(settings["share_of_steps"] * recipe.steps)),
         learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
     )
     trainer.fit()
     return network, trainer.status

@@ -116,7 +116,7 @@ def layer_rows(known: dict[str, Any]) -> list[dict[str, Any]]:
 N_CLAIMS = 5
 ALPHA = 0.05 / N_CLAIMS
 POINTS = 1.0
-TAUGHT_POINTS = 5.0  # of the 20 and more that intact pairs give
+TAUGHT_POINTS = 5.0  # of the about 20 that intact pairs give
 MARGIN_R2 = 0.1
 Model = tuple[int, int, float]  # layers, width, temperature
 NONE, NARROW, WIDE = (
@@ -350,7 +350,7 @@ STUDY = Study(
     width=40,
     settings={
         "batch_size": 64,
-        "steps": 1100,
+        "steps": 1000,
         "learning_rate": 2e-3,
         "n_candidates": 2048,
         "n_anchors": 512,
