@@ -423,16 +423,11 @@ def draw(tables: Tables) -> Figure:
             )
         draw_stars(axes[1, 0], table, "latent_r2", MARGIN_R2, "K* of the latents' R^2")
         draw_difficulty(axes[1, 1], longest)
-        for color, (arm, of) in zip(COLORS, tables["oracle"].groupby("arm"), strict=False):
-            dims, stars, _ = oracle_stars(of)
-            axes[1, 2].plot(dims, np.exp(stars[:, 0]), "o-", color=color, label=TITLES[arm])
-        axes[1, 2].set(
-            xscale="log",
-            yscale="log",
-            xlabel="latent dimension d",
-            ylabel="K*",
-            title="K* of the bound (95%), exact",
-        )
+        for color, arm in zip(COLORS, BY_DIMENSION, strict=False):
+            dims, stars, _ = oracle_stars(rows_with(tables["oracle"], arm=arm))
+            axes[1, 2].plot(dims, np.exp(stars).ravel(), "o-", color=color, markersize=3, label=TITLES[arm])
+        axes[1, 2].set(ylabel="K*", title="K* of the bound (95%), exact")
+        over_sizes(axes[1, 2], DIMS, "latent dimension d")
         draw_legend(figure, columns=4)
     return figure
 
@@ -461,7 +456,8 @@ def draw_stars(ax: Any, table: pd.DataFrame, value: str, margin: float, title: s
             ax.errorbar(
                 dims, middle, reach, color=color, linestyle=style, marker="o", markersize=3, label=label
             )
-    ax.set(xscale="log", yscale="log", xlabel="latent dimension d", ylabel="K*", title=title)
+    ax.set(ylabel="K*", title=title)
+    over_sizes(ax, DIMS, "latent dimension d")
 
 
 def draw_difficulty(ax: Any, longest: pd.DataFrame) -> None:
@@ -473,7 +469,15 @@ def draw_difficulty(ax: Any, longest: pd.DataFrame) -> None:
             math.exp(resampled(curve_of(of, f"accuracy_{c}_classes"), MARGIN_ACCURACY)[0][0]) for c in CLASSES
         ]
         ax.plot(CLASSES, stars, "o-", color=color, markersize=3, label=f"d = {dim}")
-    ax.set(xscale="log", yscale="log", xlabel="classes", ylabel="K*", title="K* of the accuracy, 4 nats")
+    ax.set(ylabel="K*", title="K* of the accuracy, 4 nats")
+    over_sizes(ax, CLASSES, "classes")
+
+
+def over_sizes(ax: Any, sizes: Sequence[int], name: str) -> None:
+    """Both axes logarithmic; along the lower one just the sizes there are."""
+    ax.set(xscale="log", yscale="log", xlabel=name)
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
 
 
 STUDY = Study(
