@@ -426,7 +426,7 @@ def draw(tables: Tables) -> Figure:
         for color, arm in zip(COLORS, BY_DIMENSION, strict=False):
             dims, stars, _ = oracle_stars(rows_with(tables["oracle"], arm=arm))
             axes[1, 2].plot(dims, np.exp(stars).ravel(), "o-", color=color, markersize=3, label=TITLES[arm])
-        axes[1, 2].set(ylabel="K*", title="K* of the bound (95%), exact")
+        axes[1, 2].set(ylabel="K*", title="K* of the bound, exact")
         over_sizes(axes[1, 2], DIMS, "latent dimension d")
         draw_legend(figure, columns=4)
     return figure
@@ -435,7 +435,7 @@ def draw(tables: Tables) -> Figure:
 TITLES = {
     "nats_a_dimension": "0.375 nats a dimension",
     "constant_nats": "4 nats in all",
-    "embedding": "4 nats, d = 8, by embedding",
+    "embedding": "4 nats, d = 8",
 }
 
 
