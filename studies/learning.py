@@ -3,18 +3,19 @@
 Seven methods on four sources, the same data and first weights for all. "removed" takes away what the method's file says
 prevents collapse: negatives (SimCLR, MoCo), Sinkhorn's equal shares (SwAV), the predictor (BYOL), the stop-gradient
 (SimSiam), the off-diagonal term (Barlow Twins), the variance term (VICReg). "shuffled" is the control: SimCLR on pairs
-of different things. "raw" and "random" are what is to be beaten: the same linear probe on the inputs, and on the encoder
-as it was drawn.
+of different things. "raw" and "random" are what is to be beaten: the same linear probe on the inputs, and on the
+encoder as it was drawn.
 
-What is read, on the representation h of inputs that trained nothing, is one score a source, a ridge probe's: on `vmf` and
-`content_style` R^2 of what the views share, on `images` the accuracy on shape, position, colour and scale, averaged,
-which the views share all, and on `digits` the accuracy. Where latents are mixed by two layers only, as the sources do by
-default, their inputs are nearly linear in them, and there is little to learn: here it is four. On images the average
-stands for the content: with this few steps all methods read position and scale, but few of them shape.
+What is read, on the representation h of inputs that trained nothing, is one score a source, a ridge probe's: on `vmf`
+and `content_style` R^2 of what the views share, on `images` the accuracy on shape, position, colour and scale,
+averaged, all of which the views share, and on `digits` the accuracy. Where latents are mixed by two layers only, as the
+sources do by default, their inputs are nearly linear in them, and there is little to learn: here it is six on vmf, four
+on content_style. On images the average stands for the content: with this few steps all methods read position and scale,
+but few of them shape.
 
-Batch norm stands in the projector, without which BYOL and SimSiam collapse at this size even when intact, and SwAV at
-these rates. In the encoder it pays on digits and images; on latents it costs every method R^2. Digits are divided anew in each
-replicate. Published defaults were the start; rates, temperatures, widths and steps were then set on other seeds.
+Batch norm stands in the encoders, without which BYOL and SimSiam collapse at this size even when intact. Digits are
+divided anew in each replicate. Published defaults were the start; rates, temperatures, widths and steps were then set
+on other seeds.
 """
 
 from __future__ import annotations
@@ -341,9 +342,10 @@ def learns_claim(method: str) -> Claim:
         text=f"{TITLES[method]} learns what the views share.",
         source="the method's paper",
         criterion="Supported if on every source the interval of the score minus the raw inputs', and minus the random "
-        "encoder's, paired by replicate, lies above 0; refuted if one lies below. The score is a ridge probe's on h: R^2 "
-        "of latents (vmf) and content (content_style), accuracy of shape, position, colour and scale, averaged (images), "
-        "accuracy (digits). Control: SimCLR on shuffled pairs must not pass both baselines in this score on any source.",
+        "encoder's, paired by replicate, lies above 0; refuted if one lies below. The score is a ridge probe's on h: "
+        "R^2 of latents (vmf) and content (content_style), accuracy of shape, position, colour and scale, averaged "
+        "(images), accuracy (digits). Control: SimCLR on shuffled pairs must not pass both baselines in this score on "
+        "any source.",
         verdict=lambda tables: learns(method, tables),
     )
 
@@ -359,8 +361,8 @@ def collapse_claim(method: str) -> Claim:
         id=f"collapse.{method}",
         text=f"Without {piece} {TITLES[method]} collapses ({kind}), and with it not.",
         source="the method's paper; Jing et al. 2022, arXiv:2110.09348 (dimensional collapse)",
-        criterion=f"Supported if on every source the interval without it lies in the collapse's range, {shows}, and with "
-        "it outside; refuted if one lies wholly on the other side. The method with its piece is the control.",
+        criterion=f"Supported if on every source the interval without it lies in the collapse's range, {shows}, and "
+        "with it outside; refuted if one lies wholly on the other side. The method with its piece is the control.",
         verdict=lambda tables: collapses(method, tables),
     )
 
@@ -402,7 +404,9 @@ def draw(tables: Tables) -> Figure:
             score = "R^2" if source in ("vmf", "content_style") else "accuracy"
             top.set_title(f"{source}: {score}")
             below[-1].set_xticks(range(len(METHODS) + 1), [*TITLES.values(), "shuffled pairs"], rotation=90)
-        for line, name in enumerate(("gain of the probe on h", "relative spread of z", "effective rank of z")):
+        for line, name in enumerate(
+            ("gain of the probe on h", "relative spread of z", "effective rank of z")
+        ):
             axes[line, 0].set_ylabel(name)
         draw_legend(figure)
     return figure
