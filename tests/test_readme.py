@@ -176,7 +176,9 @@ def test_the_readmes_table_of_bounds_is_made_from_their_facts():
 def test_the_guides_table_of_methods_is_made_from_their_facts():
     guide = (ROOT / "docs" / "pretraining.md").read_text()
     (table,) = re.findall(r"<!-- methods -->\n\n(.*?)\n\n<!-- end -->", guide, re.DOTALL)
-    assert table == facts_of_methods(), "put what `mibounds list methods --facts` prints into docs/pretraining.md"
+    assert table == facts_of_methods(), (
+        "put what `mibounds list methods --facts` prints into docs/pretraining.md"
+    )
 
 
 def test_the_guides_python_runs(tmp_path, monkeypatch):
