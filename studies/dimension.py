@@ -11,8 +11,8 @@ at 32 stays below the raw input's probe, which is undertraining (raw and untrain
 InfoNCE is read with 4,096 candidates on pairs that trained nothing, so 12 nats cannot be seen: its ceiling is 8.3. Each
 replicate's sample of pairs errs by up to 0.2 nats, most of it in the mean log density ratio of these very pairs, whose
 expectation is the MI: "sampled_truth_nats". The bound minus it has the mean of the bound minus the MI, and less noise.
-The best temperature is looked for down to 0.005; with 2 latents and 4 nats 1/kappa lies below, and the figure's curve of
-the bound at the best temperature reads too low there (3.5 nats).
+The best temperature is looked for down to 0.005; with 2 latents and 4 nats 1/kappa lies below, and the figure's curve
+of the bound at the best temperature reads too low there (3.5 nats).
 """
 
 from __future__ import annotations
