@@ -41,12 +41,12 @@ class Cell:
         return digest([self.study.slug, self.study.version, self.point, self.settings])[:20]
 
     def seed(self, purpose: str) -> int:
-        """The seed for `purpose`: by the replicate and the axes declared for it, never by the id."""
+        """The seed for `purpose`: by version, replicate and the axes declared for it, never by the id."""
         if purpose not in self.study.seeds:
             raise UnknownNameError("seed purpose", purpose, self.study.seeds)
         axes = [axis for axis in self.study.seeds[purpose] if axis != REPLICATE]
         return seed_of(
-            self.study.slug, purpose, self.point[REPLICATE], {axis: self.point[axis] for axis in axes}
+            self.study.series, purpose, self.point[REPLICATE], {axis: self.point[axis] for axis in axes}
         )
 
 

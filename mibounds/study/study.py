@@ -81,7 +81,8 @@ class Study:
         settings: numbers that are no axes (steps, batch sizes), part of a cell's identity.
         keep: function of a point -> whether it belongs to the grid.
         width: most cells in one pack: a number, or a function of a point that looks at no stacked axis.
-        version: raise it when `measure` changes what it measures; finished cells then count no more.
+        version: raise it when `measure` changes what it measures, or a criterion changes after a full run. Finished
+            cells then count no more and all is drawn anew: no criterion is judged on the data that suggested it.
         draw: function of the tables -> Figure.
         file: where the study was loaded from; `find.load` fills it in.
 
@@ -147,6 +148,11 @@ class Study:
         )
         for preset, changes in self.presets.items():
             self._require_preset(preset, changes)
+
+    @property
+    def series(self) -> str:
+        """What its random numbers go by: the slug, and from the second version on the version too."""
+        return self.slug if self.version == 1 else f"{self.slug} {self.version}"
 
     def _require_preset(self, preset: str, changes: Mapping[str, Any]) -> None:
         count = changes.get("replicates")

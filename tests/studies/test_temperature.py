@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mibounds import study
+from mibounds.statistics import mean_interval
 from mibounds.study.grid import make_grid
 
 STUDY = study.load("temperature")
@@ -117,8 +118,15 @@ def test_shuffled_pairs_that_show_information_decide_nothing(outcome) -> None:
     }
 
 
-def test_the_vertex_of_a_replicate_is_its_own() -> None:
+def test_the_interval_of_the_vertex_is_that_of_the_replicates_own_where_all_curve_alike() -> None:
     rows = table_of(optimum=0.2, spread=0.02)
     of = rows[(rows["arm"] == "exact") & (rows["kappa"] == 20.0)]
     expected = [0.2 + 0.02 * (r - 4.5) for r in range(10)]
-    assert here.best_log_kappa_temperature(of) == pytest.approx(expected, abs=1e-6)
+    assert here.best_log_kappa_temperature(of) == pytest.approx(mean_interval(expected), abs=1e-6)
+
+
+def test_a_replicate_whose_curve_opens_upward_leaves_the_mean_s_vertex(outcome) -> None:
+    table = table_of()
+    bent = (table["arm"] == "exact") & (table["kappa"] == 20.0) & (table["replicate"] == 3)
+    table.loc[bent, "estimate_nats"] = 1.8 + 0.01 * table.loc[bent, "log_kappa_temperature"] ** 2
+    assert outcome(STUDY, "C16.optimum", table) == "supported"
