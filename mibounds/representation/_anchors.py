@@ -69,14 +69,27 @@ class Reader:
             *(torch.cat(part) for part in zip(*((v.nats, v.error, v.largest) for v in every), strict=True))
         )
 
+    def sampled_truth(self, block: Block) -> Tensor:
+        """Mean log density ratio of the anchors' own pairs, `R`; NaN if unknown."""
+        of_run = {run: self._own_ratios(block, run) for run in dict.fromkeys(self.runs)}
+        means = {run: math.nan if own is None else own.double().mean().item() for run, own in of_run.items()}
+        return block.z_a.new_tensor([means[run] for run in self.runs], dtype=torch.float64)
+
+    def _own_ratios(self, block: Block, run: Run) -> Tensor | None:
+        """Log density ratio of each anchor's pair, `n`."""
+        n, pairs = block.z_a.shape[1], block.pairs[self.runs.index(run)]
+        found = run.source.log_density_ratio_matrix(
+            pairs.view_a[:n].unsqueeze(1), pairs.view_b[:n].unsqueeze(1)
+        )
+        return None if found is None else found.reshape(n)
+
     def _oracle(self, block: Block, run: Run, count: int) -> Value:
         n, pairs = block.z_a.shape[1], block.pairs[self.runs.index(run)]
-        ratio = run.source.log_density_ratio_matrix
-        positives = ratio(pairs.view_a[:n].unsqueeze(1), pairs.view_b[:n].unsqueeze(1))
+        ratio, positives = run.source.log_density_ratio_matrix, self._own_ratios(block, run)
         if positives is None:
             missing = block.z_a.new_full((1,), math.nan, dtype=torch.float64)
             return Value(missing, missing, missing)
-        own = positives.reshape(1, n)
+        own = positives.unsqueeze(0)
 
         def scores(rows: slice) -> tuple[Tensor, Tensor]:
             negatives = ratio(pairs.view_a[:n][rows], pairs.view_b[n:])

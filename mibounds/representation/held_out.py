@@ -33,6 +33,8 @@ class HeldOut:
         ceiling_nats: the bound's, ln K for InfoNCE.
         temperature_ceiling_nats, best_temperature_ceiling_nats: what cosines over that temperature can show at most.
         truth_nats: the views' MI; NaN if unknown.
+        sampled_truth_nats: the mean log density ratio of these very pairs, whose expectation is the MI. A bound minus
+            it has the mean of the bound minus the MI, and most of the pairs' luck taken out.
         n_candidates: K.
     """
 
@@ -49,6 +51,7 @@ class HeldOut:
     temperature_ceiling_nats: Tensor
     best_temperature_ceiling_nats: Tensor
     truth_nats: Tensor
+    sampled_truth_nats: Tensor
     n_candidates: Tensor
 
     def rows(self) -> list[dict[str, float]]:
@@ -130,6 +133,7 @@ def held_out_bound(
         temperature_ceiling_nats=_ceilings(network, given, cosines_are_bounded, missing),
         best_temperature_ceiling_nats=_ceilings(network, best, cosines_are_bounded, missing),
         truth_nats=best.new_tensor([_known(run.source.mutual_information) for run in runs]),
+        sampled_truth_nats=torch.stack([reader.sampled_truth(block) for block in blocks]).mean(0),
         n_candidates=torch.tensor([k + 1 for k in counts], device=best.device),
     )
 

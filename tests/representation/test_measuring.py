@@ -475,3 +475,13 @@ def test_an_evaluation_reads_by_itself(trained):
     elsewhere = evaluate(trained, sphere(3, 5.0), sizes=SMALL)
     assert elsewhere.rows[0]["truth_nats"] == sphere(3, 5.0).mutual_information
     assert elsewhere.as_dict()["rows"][0].get("accuracy") is None
+
+
+def test_sampled_truth_is_the_truth_on_average_and_takes_the_pairs_luck_out() -> None:
+    seeds = list(range(40))
+    source = VMF(4, theory.vmf_concentration(4, 4.0), depth=1)
+    network = Network.build(source.shape, seeds, embedding=4)
+    found = held_out_bound(network, source, seeds=seeds, n_anchors=100, n_pool=400, n_validation=8)
+    sampled = found.sampled_truth_nats
+    assert sampled.mean().item() == pytest.approx(4.0, abs=4 * sampled.std().item() / math.sqrt(40))
+    assert (found.oracle_nats - sampled).std() < 0.6 * found.oracle_nats.std()

@@ -6,7 +6,6 @@ import itertools
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -27,7 +26,7 @@ def test_the_smoke_preset_gives_rows_verdicts_and_a_figure(smoke) -> None:
     assert {"truth_nats", "sampled_truth_nats", "raw_latent_r2", "random_accuracy", "status"} <= set(table)
     assert (table["status"] == "ok").all() and table.notna().all(axis=None)
     assert {found.outcome for found in study.verdicts(STUDY, smoke).values()} == {"inconclusive"}
-    assert len(STUDY.draw(smoke).axes) == 8
+    assert len(STUDY.draw(smoke).axes) == 10
 
 
 def test_widths_of_an_embedding_are_paired(smoke) -> None:
@@ -57,26 +56,18 @@ def test_many_latents_take_more_steps() -> None:
     assert [here.steps_of(dim, 600) for dim in here.DIMS] == [600, 600, 600, 1200, 2400]
 
 
-def test_sampled_truth_is_the_truth_on_average_and_takes_the_bounds_noise(smoke) -> None:
-    from mibounds.representation import sources
-    from mibounds.representation.held_out import held_out_bound
-    from mibounds.representation.network import Network
-
-    seeds = list(range(40))
-    source = sources.load("vmf")(4, here.kappa_of("constant_nats", 4), depth=1)
-    network = Network.build(source.shape, seeds, embedding=4)
-    sampled = np.array(here.sampled_truth_nats(network, source, seeds, 100, 400))
-    assert sampled.mean() == pytest.approx(4.0, abs=4 * sampled.std() / math.sqrt(40))
-    oracle = held_out_bound(
-        network, source, seeds=seeds, n_anchors=100, n_pool=400, n_validation=8
-    ).oracle_nats
-    assert (oracle.numpy() - sampled).std() < 0.6 * oracle.numpy().std()
-
-
 def table_of(**changes: float) -> pd.DataFrame:
     """A table in which every claim holds, or is `changed` as its name says."""
-    change = {"r2_of_64": 0.0, "half_nats": 0.5, "rank": 1.0, "over_truth": -0.1, "shuffled": -1.0} | {
-        "r2_of_2": 0.05,
+    change = {
+        "h_of_64": 0.0,
+        "z_of_64": 0.0,
+        "half_nats": 0.5,
+        "rank": 1.0,
+        "over_truth": -0.1,
+        "shuffled": -1.0,
+    } | {
+        "untrained": 0.5,
+        "z_of_2": 0.05,
         "random_rank": 3.0,
         "spread": 1e-3,
     }
@@ -87,9 +78,11 @@ def table_of(**changes: float) -> pd.DataFrame:
         wobble = change["spread"] * (replicate - 4.5) * (1 + 0.1 * math.log2(width))
         bound = 3.0 - change["half_nats"] * (width < dim) + wobble
         row = {
-            "latent_r2": 0.95
-            + change["r2_of_64"] * (width == 64)
-            - change["r2_of_2"] * (width == 2 < dim)
+            "latent_r2": 0.95 + change["h_of_64"] * (width == 64) + wobble,
+            "random_latent_r2": change["untrained"] + wobble,
+            "embedding_latent_r2": 0.9
+            + change["z_of_64"] * (width == 64)
+            - change["z_of_2"] * (width == 2 < dim)
             + wobble,
             "estimate_nats": bound,
             "best_temperature_estimate_nats": bound,
@@ -104,13 +97,15 @@ def table_of(**changes: float) -> pd.DataFrame:
 
 
 CHANGES = {
-    "enough": {"r2_of_64": 0.05},
+    "enough": {"h_of_64": 0.05},
+    "linear": {"z_of_64": 0.05},
     "narrow": {"half_nats": 0.02},
     "rank": {"rank": 2.0},
     "validity": {"over_truth": 0.1},
 }
 BROKEN_CONTROLS = {
-    "enough": {"r2_of_2": 0.0},
+    "enough": {"untrained": 0.94},
+    "linear": {"z_of_2": 0.0},
     "narrow": {"shuffled": 0.5},
     "rank": {"random_rank": 1.0},
     "validity": {"shuffled": 0.5},
@@ -138,7 +133,7 @@ def test_noise_a_broken_control_or_a_failed_row_decides_nothing(claim: str, outc
 def test_one_group_is_enough_to_refute(outcome) -> None:
     table = table_of()
     one = (table["arm"] == "constant_nats") & (table["dim"] == 8)
-    table.loc[one & (table["embedding"] == 64), "latent_r2"] += 0.05
+    table.loc[one & (table["embedding"] == 64), ["latent_r2", "embedding_latent_r2"]] += 0.05
     table.loc[one & (table["embedding"] == 64), "effective_rank"] *= 2
     table.loc[one & (table["embedding"] == 4), "best_temperature_estimate_nats"] += 0.5
     table.loc[one & (table["embedding"] == 2), "estimate_nats"] += 1.0

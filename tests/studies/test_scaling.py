@@ -54,6 +54,8 @@ def table_of(
             {
                 **cell.point,
                 "truth_nats": truth,
+                "sampled_truth_nats": truth,
+                "training_k_sampled_truth_nats": truth,
                 "estimate_nats": estimate,
                 "ceiling_nats": 8.3,
                 "temperature_ceiling_nats": 9.0,
