@@ -27,8 +27,8 @@ GEOMETRY = {
     "spread": "spread (mean std of unit rows)",
     "representation_effective_rank": "effective rank of h (dimensions)",
 }
-FEW = ("accuracy", "raw_accuracy", "fine_tuned_accuracy", "supervised_accuracy")
-FEW_TITLES = ("frozen", "raw input", "fine-tuned", "from scratch")
+FEW = ("accuracy", "raw_accuracy", "random_accuracy", "fine_tuned_accuracy", "supervised_accuracy")
+FEW_TITLES = ("frozen", "raw input", "untrained", "fine-tuned", "from scratch")
 
 
 def text(rows: Rows, method: str, steps: int) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from mibounds.errors import DataError, ShapeError
+from mibounds.errors import DataError, ShapeError, UnknownNameError
 from mibounds.representation._known import DEFAULT_SIZES, SPLITS, Row, Sizes
 from mibounds.representation.network import Network
-from mibounds.representation.probes import Folds, Ridge, fine_tune, label_subset
+from mibounds.representation.probes import Folds, Ridge, fine_tune, label_subset, logistic_probe
 from mibounds.representation.reading import Run, device_of, embed, examples_of, runs_of, stacked
 from mibounds.representation.sources import Source
 from mibounds.seeding import seed_of
+
+PROBES = {"ridge": lambda features, labels: Ridge(features).classify(labels), "logistic": logistic_probe}
 
 
 def few_labels(
@@ -25,35 +27,42 @@ def few_labels(
     seeds: int | Sequence[int] = 0,
     sizes: Sizes = DEFAULT_SIZES,
     untrained: Network | None = None,
+    probe: Literal["ridge", "logistic"] = "ridge",
     **training: Any,
 ) -> list[Row]:
     """One flat row a run; for each fraction f, of the training rows' labels and class by class,
 
         n_labels_at_f               that came: at least one a class
-        accuracy_at_f               of the ridge probe on the frozen representation
+        accuracy_at_f               of the linear probe on the frozen representation
         raw_accuracy_at_f           of the same on raw inputs
 
     and, given an untrained network of the same architecture,
 
+        random_accuracy_at_f        of the same on its frozen representation
         fine_tuned_accuracy_at_f    of a copy of the encoder trained on these labels
         supervised_accuracy_at_f    of a copy of the untrained one trained alike
 
-    The validation fold, on which all four are tuned or stopped, keeps its labels at every fraction.
+    The validation fold, on which all five are tuned or stopped, keeps its labels at every fraction.
 
     Args:
         network, sources, seeds, sizes: see `measure`.
         fractions: each greater than 0, at most 1.
+        probe: "ridge", quick, or "logistic", which papers report.
         training: see `fine_tune`.
 
-    Raises: ParameterError, ShapeError; DataError for a source without labels.
+    Raises: ParameterError, ShapeError, UnknownNameError; DataError for a source without labels.
     """
+    if probe not in PROBES:
+        raise UnknownNameError("probe", probe, PROBES)
     if untrained is not None and untrained.n_runs != network.n_runs:
         raise ShapeError(f"expected an untrained network of {network.n_runs} runs; got {untrained.n_runs}")
     runs = runs_of(network.n_runs, sources, seeds)
     counts = (sizes.train, sizes.validation, sizes.test)
     drawn = [examples_of(runs, n, split, device_of(network)) for n, split in zip(counts, SPLITS, strict=True)]
     inputs = Folds(*(stacked([examples.x for examples in of_split]) for of_split in drawn))
-    h = inputs.map(lambda fold: embed(network, fold).representation)
+    read = {"": inputs.map(lambda fold: embed(network, fold).representation), "raw_": inputs}
+    if untrained is not None:
+        read["random_"] = inputs.map(lambda fold: embed(untrained, fold).representation)
     labels = [Folds(*(_labels(of_split[r].factors, run) for of_split in drawn)) for r, run in enumerate(runs)]
     rows: list[Row] = [{} for _ in runs]
     for fraction in fractions:
@@ -61,10 +70,10 @@ def few_labels(
             kept = label_subset(labels[r].train, fraction, seed_of("labels", run.seed)).rows
             known = labels[r]._replace(train=labels[r].train[kept])
             rows[r][f"n_labels_at_{fraction:g}"] = len(kept)
-            for name, folds in (("accuracy", h), ("raw_accuracy", inputs)):
+            for prefix, folds in read.items():
                 features = folds.map(lambda fold: fold[r : r + 1].flatten(2))  # noqa: B023
-                ridge = Ridge(features._replace(train=features.train[:, kept]))
-                rows[r][f"{name}_at_{fraction:g}"] = ridge.classify(known).accuracy.item()
+                found = PROBES[probe](features._replace(train=features.train[:, kept]), known)
+                rows[r][f"{prefix}accuracy_at_{fraction:g}"] = found.accuracy.item()
         if untrained is not None:
             _train(rows, network, untrained, inputs, labels, runs, fraction, training)
     return rows

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mibounds import bounds, theory
-from mibounds.errors import DataError, ParameterError, ShapeError
+from mibounds.errors import DataError, ParameterError, ShapeError, UnknownNameError
 from mibounds.representation import _anchors, reading
 from mibounds.representation._anchors import anchor_terms
 from mibounds.representation.evaluation import evaluate
@@ -454,12 +454,18 @@ def test_few_labels_go_from_little_to_all(trained):
         assert row["accuracy_at_1"] == pytest.approx(full["accuracy"])
         assert row["accuracy_at_0.01"] <= row["accuracy_at_1"] + 0.02
         for f in fractions:
-            for kind in ("raw_accuracy", "fine_tuned_accuracy", "supervised_accuracy"):
+            for kind in ("raw_accuracy", "random_accuracy", "fine_tuned_accuracy", "supervised_accuracy"):
                 assert 0 <= row[f"{kind}_at_{f:g}"] <= 1
         assert row["fine_tuned_accuracy_at_0.1"] != row["supervised_accuracy_at_0.1"]
     start = trained.network
     (same, _) = few_labels(start, SOURCE, [0.1], sizes=SMALL, untrained=start, max_steps=40)
     assert same["fine_tuned_accuracy_at_0.1"] == same["supervised_accuracy_at_0.1"]
+    assert same["random_accuracy_at_0.1"] == same["accuracy_at_0.1"]
+    (other, _) = few_labels(start, SOURCE, [0.1], sizes=SMALL, probe="logistic")
+    assert other["accuracy_at_0.1"] == pytest.approx(same["accuracy_at_0.1"], abs=0.1)
+    assert other["accuracy_at_0.1"] != same["accuracy_at_0.1"]
+    with pytest.raises(UnknownNameError, match="did you mean 'ridge'"):
+        few_labels(start, SOURCE, [0.1], sizes=SMALL, probe="rigde")
     with pytest.raises(DataError, match="no label"):
         few_labels(network_of(1), sphere(3, 5.0), [0.1], sizes=SMALL)
 
