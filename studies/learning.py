@@ -13,6 +13,12 @@ sources do by default, their inputs are nearly linear in them, and there is litt
 on content_style. On images the average stands for the content: with this few steps all methods read position and scale,
 but few of them shape.
 
+Complete collapse is judged by the spread of z: under a tenth of 1/sqrt(d), for VICReg a standard deviation under a
+tenth of the 1 it is held at. Barlow Twins standardises each dimension, so that it can collapse in effective rank alone:
+to half of what it is with the off-diagonal term, or less. In a pilot neither five times the steps nor weight decay made
+MoCo and BYOL collapse on images, whose views share the content to the last bit: an encoder that reads only that has
+nothing to gain from collapsing.
+
 Batch norm stands in the encoders, without which BYOL and SimSiam collapse at this size even when intact. Digits are
 divided anew in each replicate. Published defaults were the start; rates, temperatures, widths and steps were then set
 on other seeds.
@@ -82,9 +88,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "vmf": {
         "simclr": Recipe(2e-3, 500, COOL),
         "moco": Recipe(2e-3, 500, QUEUE),
-        "swav": Recipe(2e-3, 1000, {"temperature": 0.15}),
+        "swav": Recipe(2e-3, 2000, {"temperature": 0.15}),
         "byol": Recipe(2e-3, 2000, SLOW),
-        "simsiam": Recipe(2e-3, 2000),
+        "simsiam": Recipe(2e-3, 4000),
         "barlow_twins": Recipe(1e-2, 700, DECORRELATED, 1e-3),
         "vicreg": Recipe(2e-3, 500, COVARIANCE),
     },
@@ -98,20 +104,20 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "vicreg": Recipe(2e-3, 500, COVARIANCE),
     },
     "images": {
-        "simclr": Recipe(5e-3, 200, COOL),
-        "moco": Recipe(5e-3, 200, QUEUE),
-        "swav": Recipe(5e-3, 200, {"temperature": 0.5}),
-        "byol": Recipe(5e-3, 200, SLOW),
-        "simsiam": Recipe(5e-3, 200),
+        "simclr": Recipe(5e-3, 300, COOL),
+        "moco": Recipe(5e-3, 300, QUEUE),
+        "swav": Recipe(5e-3, 300, {"temperature": 0.5}),
+        "byol": Recipe(5e-3, 300, SLOW),
+        "simsiam": Recipe(5e-3, 300),
         "barlow_twins": Recipe(1e-2, 300, DECORRELATED, 1e-2),
-        "vicreg": Recipe(5e-3, 200, COVARIANCE),
+        "vicreg": Recipe(5e-3, 300, COVARIANCE),
     },
     "digits": {
         "simclr": Recipe(5e-3, 500, COOL),
         "moco": Recipe(5e-3, 500, QUEUE),
         "swav": Recipe(5e-3, 500, {"temperature": 0.5}),
-        "byol": Recipe(5e-3, 500, SLOW),
-        "simsiam": Recipe(5e-3, 500),
+        "byol": Recipe(5e-3, 1000, SLOW),
+        "simsiam": Recipe(5e-3, 1200),
         "barlow_twins": Recipe(1e-2, 700, DECORRELATED, 3e-2),
         "vicreg": Recipe(5e-3, 500, COVARIANCE),
     },
@@ -234,7 +240,7 @@ def row_of(cell: Cell, found: Mapping[str, Any], status: str) -> dict[str, Any]:
 # Claims: effect, threshold and interval were written before the full run.
 
 ALPHA = 0.05 / (2 * len(METHODS))
-LEAST_SPREAD, LEAST_RANK, SHARE_OF_RANK = 0.1, 2.0, 0.1
+LEAST_SPREAD, LEAST_RANK, SHARE_OF_RANK = 0.1, 2.0, 0.5
 TITLES = {
     "simclr": "SimCLR",
     "moco": "MoCo",
@@ -313,27 +319,44 @@ def _holds(values: Sequence[float], level: float) -> bool:
 
 
 def collapses(method: str, tables: Tables) -> Verdict:
-    """Without the piece beyond the threshold on every source, and with it on the other side."""
+    """Without the piece in the range of its collapse on every source, and with it outside."""
     kind, column, _ = COLLAPSES[method]
 
     def decide(rows: pd.DataFrame) -> Verdict:
-        wide = rows.pivot(index=["source", "replicate"], columns="piece", values=column)
-        if not {"intact", "removed"} <= set(wide) or set(rows["source"]) < set(SOURCES):
+        if set(rows["source"]) < set(SOURCES) or set(rows["piece"]) != {"intact", "removed"}:
             return Verdict.inconclusive("the table lacks a source, or the method with or without its piece")
-        least = (SHARE_OF_RANK * wide["intact"]).clip(lower=LEAST_RANK)
-        threshold = least if kind == "dimensional" else LEAST_SPREAD
-        over = wide[["intact", "removed"]].sub(threshold, axis=0)
-        unit = "effective rank" if kind == "dimensional" else "of a uniform spread"
-        groups = [
-            {f"{source}, {piece}": values for source, values in over[piece].groupby("source")}
-            for piece in ("removed", "intact")
-        ]
+        if kind == "complete":
+            removed, intact = pieces(rows, column)
+            unit = "of a uniform spread"
+            return Verdict.all_of(
+                all_below(removed, LEAST_SPREAD, unit, ALPHA / 2),
+                all_above(intact, LEAST_SPREAD, unit, ALPHA / 2),
+            )
+        removed, intact = pieces(rows, column)
+        spread, _ = pieces(rows, "relative_spread")
+        over_share = {
+            source: removed[source].to_numpy() - SHARE_OF_RANK * intact[source].to_numpy()
+            for source in removed
+        }
         return Verdict.all_of(
-            all_below(groups[0], 0.0, unit, ALPHA / 2), all_above(groups[1], 0.0, unit, ALPHA / 2)
+            all_below(over_share, 0.0, "effective rank", ALPHA / 3),
+            all_above(intact, LEAST_RANK, "effective rank", ALPHA / 3),
+            all_above(spread, LEAST_SPREAD, "of a uniform spread", ALPHA / 3),
         )
 
     rows = rows_with(tables["table"], method=method, piece=("intact", "removed"))
     return if_all_ok(rows, decide)
+
+
+def pieces(rows: pd.DataFrame, column: str) -> list[dict[str, pd.Series]]:
+    """Values without the piece and with it, by source, replicates in order."""
+    return [
+        {
+            source: of.sort_values("replicate")[column]
+            for source, of in rows_with(rows, piece=piece).groupby("source")
+        }
+        for piece in ("removed", "intact")
+    ]
 
 
 def learns_claim(method: str) -> Claim:
@@ -355,7 +378,7 @@ def collapse_claim(method: str) -> Claim:
     shows = {
         "relative_spread": "spread of z on the sphere under a tenth of 1/sqrt(d)",
         "deviation": "standard deviation of z under a tenth of the 1 that the variance term holds it at",
-        "effective_rank": "effective rank of z under 2, or under a tenth of the intact one's",
+        "effective_rank": "effective rank of z at most half of the intact one's, its spread not collapsed",
     }[column]
     return Claim(
         id=f"collapse.{method}",
@@ -401,6 +424,7 @@ def draw(tables: Tables) -> Figure:
             for ax, limit in zip(below, (LEAST_SPREAD, LEAST_RANK), strict=True):
                 ax.axhline(limit, color=GREY, linestyle=":", label="collapse")
                 ax.set_yscale("log")
+                ax.minorticks_off()
             score = "R^2" if source in ("vmf", "content_style") else "accuracy"
             top.set_title(f"{source}: {score}")
             below[-1].set_xticks(range(len(METHODS) + 1), [*TITLES.values(), "shuffled pairs"], rotation=90)
@@ -408,7 +432,7 @@ def draw(tables: Tables) -> Figure:
             ("gain of the probe on h", "relative spread of z", "effective rank of z")
         ):
             axes[line, 0].set_ylabel(name)
-        draw_legend(figure)
+        draw_legend(figure, columns=3)
     return figure
 
 
@@ -425,6 +449,7 @@ def _bar(ax: Any, x: float, values: Sequence[float], color: Any, label: str) -> 
 
 STUDY = Study(
     slug="learning",
+    version=2,
     question="Does every method learn, and does it collapse without the piece that prevents it?",
     axes={"source": SOURCES, "method": (*METHODS, *BASELINES), "piece": PIECES},
     stacked=("replicate",),

@@ -57,7 +57,8 @@ def table_of(
         over = {"intact": gain, "removed": 0.0, "shuffled": shuffled}[cell["piece"]]
         score = 0.7 + wobble + (0.0 if cell["method"] in here.BASELINES else over + wobble)
         gone = cell["piece"] == "removed"
-        spread = (removed if gone else 0.8) * (1 + wobble)
+        standardised = cell["method"] == "barlow_twins"
+        spread = (removed if gone and not standardised else 0.8) * (1 + wobble)
         rows.append(
             {
                 **cell.point,
