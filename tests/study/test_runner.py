@@ -371,7 +371,8 @@ def test_check_notices_claims_and_versions_that_changed(toy, run, write_study):
     )
     assert len(study.check(renamed, folder)) == 2
     newer = study.load(write_study("FIELDS['version'] = 2"))
-    assert any("version 1" in line for line in study.check(newer, folder))
+    (line,) = study.check(newer, folder)
+    assert "version 1" in line and line.endswith("run it again, mibounds run toy --preset full")
 
 
 def test_check_without_results_is_one_line(toy, tmp_path: Path):
