@@ -500,7 +500,7 @@ def draw(tables: Tables) -> Figure:
             draw_intervals(
                 ax, tuned, x="n_candidates", y="percent", color=COLORS[0], label="NT-Xent, tuned", **style
             )
-            ax.set_title(f"{c} classes:\n1/{c} of negatives false")
+            ax.set_title(f"{c} classes,\n1/{c} false")
         arms = rows_with(table, loss="simclr", n_classes=10, tuning="untuned")
         for arm, color, label in ARMS:
             rows = rows_with(arms, arm=arm)
