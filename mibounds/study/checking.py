@@ -30,7 +30,7 @@ def check(study: Study, folder: str | Path) -> list[str]:
     """What is wrong with the results in `folder`, a line each: edited tables, verdicts that changed."""
     folder = Path(folder)
     found = record.require(folder)
-    problems = []
+    problems: list[str] = []
     if found["study"] != study.slug:
         return [f"{folder}: the record is of study {found['study']!r}, not of {study.slug!r}"]
     if found.get("version") != study.version:  # its tables may lack what the claims now read
