@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 
-.PHONY: figure test lint check clean
+.PHONY: figure test lint docs check clean
 
 figure: $(MADE)  ## the staircase, from a quick run
 	$(BIN)/mibounds run bound_tightness --preset quick
@@ -18,10 +18,13 @@ lint: $(MADE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test  ## everything that must hold before a change is handed in
+docs: $(MADE)  ## the documentation, into site/: a broken link, reference or marker is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: lint test docs  ## everything that must hold before a change is handed in
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 # Made once, and again when what it is made from changes.
 $(MADE): pyproject.toml constraints.txt

@@ -29,9 +29,9 @@ def blocks(text: str, *languages: str) -> list[str]:
 
 def commands(text: str) -> list[list[str]]:
     """The words of every line that calls mibounds, comments and prompts aside."""
-    lines = (
-        line.removeprefix("$ ") for block in blocks(text, "sh", "console") for line in block.splitlines()
-    )
+    shown = [line for block in blocks(text, "console") for line in block.splitlines()]
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    lines += [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]  # the rest is output
     return [
         words[1:] for line in lines if (words := shlex.split(line, comments=True)) and words[0] == "mibounds"
     ]

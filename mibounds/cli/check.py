@@ -20,19 +20,19 @@ def check(studies: tuple[str, ...], results: Path) -> int:
     from mibounds.study import check as problems_of
     from mibounds.study import load, record
 
-    chosen = (
-        {load(name).slug: folder_of(results, name) for name in studies}
-        if studies
-        else {record.require(folder)["study"]: folder for folder in folders(results)}
-    )
+    if studies:
+        loaded = [load(name) for name in studies]
+        chosen = [(study, folder_of(results, study.slug)) for study in loaded]
+    else:
+        chosen = [(load(record.require(folder)["study"]), folder) for folder in folders(results)]
     exit_code = 0
-    for slug, folder in chosen.items():
-        problems = problems_of(load(slug), folder)
+    for study, folder in chosen:
+        problems = problems_of(study, folder)
         for problem in problems:
             click.echo(problem)
         if problems:
             exit_code = 1
         else:
             count = len(record.require(folder)["verdicts"])
-            click.echo(f"{slug}: {count} verdicts agree with the record")
+            click.echo(f"{study.slug}: {count} verdicts agree with the record")
     return exit_code

@@ -119,10 +119,11 @@ def test_plot_draws_the_figure_again(finished, mibounds):
     assert (finished / "figure.png").stat().st_size > 1000
 
 
-def test_check_agrees_with_its_own_record(finished, mibounds):
+def test_check_agrees_with_its_own_record(finished, toy, mibounds):
     everything = mibounds("check")
     assert (everything.code, everything.out) == (0, "toy: 2 verdicts agree with the record\n")
     assert mibounds("check", "toy", "--results", "results") == everything
+    assert mibounds("check", str(toy)) == everything, "a study may be named by its file"
     assert mibounds("check", "--results", "results/toy") == everything, "one study's own folder will do"
 
 
