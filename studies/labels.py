@@ -230,7 +230,7 @@ LINES = {
 
 def draw(tables: Tables) -> Figure:
     """Left: accuracy over labels. Right: what each gains over the net from scratch, shuffled pairs beside it."""
-    from mibounds.plots.style import COLORS, GREY, draw_intervals, draw_legend, new_figure
+    from mibounds.plots.style import COLORS, DARK, GREY, draw_intervals, draw_legend, new_figure
 
     table = tables["table"]
     fractions = sorted(table["fraction"].unique())
@@ -250,7 +250,7 @@ def draw(tables: Tables) -> Figure:
                 draw_intervals(right, rows, x="percent_labels", y="points", color=color, label=label)
         for color, learner, label in (
             (GREY, "", "shuffled pairs, frozen"),
-            (COLORS[7], "fine_tuned_", "shuffled pairs, fine-tuned"),
+            (DARK, "fine_tuned_", "shuffled pairs, fine-tuned"),
         ):
             rows = shuffled.assign(
                 points=100 * (shuffled[f"{learner}accuracy"] - shuffled["supervised_accuracy"])
@@ -268,7 +268,7 @@ def draw(tables: Tables) -> Figure:
             ax.set(xscale="log", xlabel="labels (% of 719, one a class at least)")
             ax.set_xticks([100 * f for f in fractions], [f"{100 * f:g}" for f in fractions])
             ax.minorticks_off()
-        draw_legend(figure, columns=4)
+        draw_legend(figure, columns=3)
     return figure
 
 
