@@ -17,7 +17,8 @@ Complete collapse is judged by the spread of z: under a tenth of 1/sqrt(d), for 
 tenth of the 1 it is held at. Barlow Twins standardises each dimension, so that it can collapse in effective rank alone:
 to half of what it is with the off-diagonal term, or less. In a pilot neither five times the steps nor weight decay made
 MoCo and BYOL collapse on images, whose views share the content to the last bit: an encoder that reads only that has
-nothing to gain from collapsing.
+nothing to gain from collapsing. In the full run BYOL gains 0.05 on vmf over the untrained encoder after 2,000 steps,
+within its error; SimSiam, with 4,000, gains 0.14.
 
 Batch norm stands in the encoders, without which BYOL and SimSiam collapse at this size even when intact. Digits are
 divided anew in each replicate. Published defaults were the start; rates, temperatures, widths and steps were then set
