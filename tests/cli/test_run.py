@@ -1,4 +1,4 @@
-"""run, status, plot, check and verdicts, on a toy study and the real runner."""
+"""run, status, plot and check, on a toy study and the real runner."""
 
 from __future__ import annotations
 
@@ -133,21 +133,6 @@ def test_check_finds_a_changed_number(finished, mibounds):
     answer = mibounds("check", "toy")
     assert answer.code == 1
     assert "claim T1: the table gives inconclusive, the record says supported" in answer.out
-
-
-def test_verdicts_for_machines(finished, mibounds):
-    answer = mibounds("verdicts", "--json")
-    assert answer.code == 0
-    assert json.loads(answer.out) == [
-        {"claim": "T1", "verdict": "supported", "effect": 1.5, "low": 1.0, "high": 2.0, "study": "toy"},
-        {"claim": "T2", "verdict": "inconclusive", "effect": None, "low": None, "high": None, "study": "toy"},
-    ]
-
-
-def test_verdicts_for_people(finished, mibounds):
-    header, *rows = mibounds("verdicts").out.splitlines()
-    assert header.split() == ["study", "claim", "verdict", "effect", "interval", "unit"]
-    assert [row.split()[1:3] for row in rows] == [["T1", "supported"], ["T2", "inconclusive"]]
 
 
 @pytest.mark.parametrize("command", ["check", "verdicts"])
