@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "representation": MODELS | {"data", "files", "optimization", "stacked", "statistics"},
     "study": BASE | {"files", "statistics"},
     "plots": {"errors", "statistics", "study"},
+    "report": {"errors", "files", "study"},
     "cli": None,  # anything
     "__init__": None,
     "__main__": None,
@@ -50,6 +51,7 @@ WITHOUT_TORCH = {
     "files",
     "study",
     "plots",
+    "report",
     "cli",
     "__init__",
 }

@@ -71,6 +71,15 @@ def test_the_wheel_holds_the_package_its_types_and_the_studies(installed):
     assert "mibounds = mibounds.cli.main:main" in (facts / "entry_points.txt").read_text()
 
 
+def test_the_wheel_holds_what_the_report_is_made_of(installed):
+    for folder in ("templates", "assets"):
+        there, own = (
+            {path.name for path in (root / "mibounds" / "report" / folder).iterdir()}
+            for root in (installed, ROOT)
+        )
+        assert there == own and there
+
+
 def test_the_installed_command_finds_its_studies_from_any_folder(installed, tmp_path):
     def mibounds(*arguments: str) -> str:
         return subprocess.run(

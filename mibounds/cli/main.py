@@ -18,6 +18,7 @@ from mibounds.cli.evaluate import evaluate
 from mibounds.cli.list import list_names
 from mibounds.cli.plot import plot
 from mibounds.cli.pretrain import pretrain
+from mibounds.cli.report import report
 from mibounds.cli.run import run
 from mibounds.cli.status import status
 from mibounds.cli.verdicts import verdicts
@@ -51,7 +52,7 @@ def mibounds(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (list_names, run, status, plot, check, verdicts, estimate, pretrain, evaluate):
+for command in (list_names, run, status, plot, check, verdicts, report, estimate, pretrain, evaluate):
     mibounds.add_command(command)
 
 

@@ -135,7 +135,7 @@ def test_check_finds_a_changed_number(finished, mibounds):
     assert "claim T1: the table gives inconclusive, the record says supported" in answer.out
 
 
-@pytest.mark.parametrize("command", ["check", "verdicts"])
+@pytest.mark.parametrize("command", ["check", "verdicts", "report"])
 def test_no_results_is_the_users_input(toy, mibounds, command):
     answer = mibounds(command)
     assert answer.code == 2 and "no results in results" in answer.error
