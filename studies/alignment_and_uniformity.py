@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 Tables = Mapping[str, "pd.DataFrame"]
 Row = dict[str, Any]
 
-SOURCES = {"content_style": "content and style", "digits": "digits"}
+SOURCES = {"content_style": "content", "digits": "digits"}
 OBJECTIVES = ("simclr", "alignment_uniformity", "attraction")
 TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0)
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)

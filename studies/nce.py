@@ -411,7 +411,7 @@ CLAIMS = (
     Claim(
         id="C1.efficiency",
         text="The more noise for each sample, the nearer NCE comes to maximum likelihood.",
-        source="Gutmann and Hyvarinen 2012, section 2.4",
+        source="Gutmann and Hyvarinen 2012",
         criterion="Supported if for both laws ln (mean squared error of maximum likelihood / of NCE) on the parameter "
         "rises from each noise ratio (1, 4, 16, 64) to the next (paired); refuted if it falls. " + MISTAKEN,
         verdict=efficiency_rises,
