@@ -364,8 +364,8 @@ CLAIMS = (
         text="A queue of past embeddings (MoCo) helps without a larger batch.",
         source=f"{TEXT}; He et al. 2020",
         criterion="50,000 members, batches of 128, 1,500 steps: supported if the best queue of 128 to 16,384 keys (and "
-        "of momentum and temperature) beats the best without a queue (of temperature) by more than a point of accuracy, "
-        "paired, each chosen by the other replicates; refuted if by less. " + CONTROLS,
+        "of momentum and temperature) beats the best without a queue (of temperature) by more than a point of "
+        "accuracy, paired, each chosen by the other replicates; refuted if by less. " + CONTROLS,
         verdict=a_queue_helps,
     ),
     Claim(

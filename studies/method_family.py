@@ -69,7 +69,7 @@ RECIPES: dict[str, tuple[float, int, dict[str, Any]]] = {
     "vicreg": (5e-3, 1, {"covariance": 5.0}),
     "byol": (2e-3, 2, {"momentum": 0.9}),
     "simsiam": (2e-3, 2, {}),
-    "swav": (2e-3, 1, COOL),
+    "swav": (2e-3, 1, {"temperature": 0.15, "prototypes": 256}),
 }
 CONTROL_LENGTH = 3
 

@@ -10,7 +10,8 @@ the information that makes h good, the accuracy on h could not move over trainin
 "grid": an ordinary encoder over temperature and n_negatives, trained by NT-Xent and by DCL. The held-out bound on the
 MI (InfoNCE at the temperature that fits best on other pairs), alignment, uniformity and effective rank are correlated
 in ranks with the accuracy within a source, method and replicate; then the bound's is taken given alignment and
-uniformity. On digits the bound has K = 120 candidates, all that the validation rows allow, else 2,048.
+uniformity. On digits the bound has K = 120 candidates, all that the validation rows allow, else 2,048. Accuracies of
+one model differ there by half a point from run to run, those of the models by a few: that lowers every correlation.
 
 "negatives": a critic trained on pairs (z, z-), selected and read on others, before and after the encoder's training;
 beside it the same on positives, which it has to see. It reads a lower bound, so that a zero needs that control.

@@ -392,8 +392,8 @@ START = "Untrained networks must have at least that tenth."
 PATTERN = (
     "Embeddings collapse, and completely (their spread under a tenth of a uniform one), exactly where predictor or "
     "stop-gradient is missing: supported if the four cells without either lie under it, and the intact method and the "
-    "one without momentum over it, with an effective rank over 2 and over a tenth of the intact one's (Holm intervals); "
-    "refuted if a cell is on the other side. " + START
+    "one without momentum over it, with an effective rank over 2 and over a tenth of the intact one's (Holm "
+    "intervals); refuted if a cell is on the other side. " + START
 )
 CLAIMS = (
     Claim(
@@ -422,17 +422,17 @@ CLAIMS = (
         text="Predictor and stop-gradient let the eigenspaces of predictor and correlation matrix align, and their "
         "eigenvalues go to a stable point other than 0; without either all go to 0.",
         source="Tian et al. 2021",
-        criterion="Two-layer linear BYOL, intact and without momentum: every eigenvalue of F within a tenth of the stable "
-        "one, of it or of 0; cosine of each surviving eigenvector u and P u over 0.95; at least one survives. Without "
-        "predictor or stop-gradient: under a hundredth of the start. Supported if all are, refuted if one is not.",
+        criterion="Two-layer linear BYOL, intact and without momentum: every eigenvalue of F within a tenth of the "
+        "stable one, of it or of 0; cosine of each surviving eigenvector u and P u over 0.95; at least one survives. "
+        "Without predictor or stop-gradient: under a hundredth of the start. Supported if all are, refuted if one is not.",
         verdict=follows_its_eigenvalues,
     ),
     Claim(
         id="C13.stop_gradient",
         text="SimSiam's stop-gradient, and no memory bank, is what prevents its collapse.",
         source="Chen and He 2021, section 4.1",
-        criterion="Supported if without it the spread falls under a tenth of a uniform one, and the intact method keeps "
-        "more, with a rank over 2; refuted if either is on the other side. " + START,
+        criterion="Supported if without it the spread falls under a tenth of a uniform one, and the intact method "
+        "keeps more, with a rank over 2; refuted if either is on the other side. " + START,
         verdict=simsiam_needs_it,
     ),
     Claim(
@@ -440,8 +440,8 @@ CLAIMS = (
         text="SimSiam removes the memory bank through redundancy reduction.",
         source=TEXT,
         criterion="Read as: redundancy reduction in the stop-gradient's place prevents the collapse that its absence "
-        "brings. Supported if the spread without the stop-gradient is under a tenth of a uniform one, and with VICReg's "
-        "variance and covariance terms over it, with a rank over 2 and over a tenth of the intact method's; refuted if "
+        "brings. Supported if the spread without the stop-gradient is under a tenth of a uniform one, and with "
+        "VICReg's variance and covariance terms over it, with a rank over 2 and over a tenth of the intact method's; refuted if "
         "one is on the other side. " + START,
         verdict=redundancy_stands_in,
     ),
@@ -449,8 +449,8 @@ CLAIMS = (
         id="C13.barlow_twins",
         text="Barlow Twins avoids collapse by redundancy reduction.",
         source="Zbontar et al. 2021",
-        criterion="Supported if without the off-diagonal term the effective rank is at most half of the intact one's, and "
-        "the spread is the same within a tenth of a uniform one (equivalence), since the loss standardises; refuted if "
+        criterion="Supported if without the off-diagonal term the effective rank is at most half of the intact one's, "
+        "and the spread is the same within a tenth of a uniform one (equivalence), since the loss standardises; refuted if "
         "either is not. " + START,
         verdict=barlow_twins_loses_rank,
     ),
@@ -458,8 +458,8 @@ CLAIMS = (
         id="C13.vicreg",
         text="VICReg's variance term prevents collapse.",
         source="Bardes et al. 2022, section 4.1",
-        criterion="Supported if without it the spread falls under a tenth of a uniform one, and the intact method keeps "
-        "more, with a rank over 2; refuted if either is on the other side. " + START,
+        criterion="Supported if without it the spread falls under a tenth of a uniform one, and the intact method "
+        "keeps more, with a rank over 2; refuted if either is on the other side. " + START,
         verdict=vicreg_needs_variance,
     ),
 )
