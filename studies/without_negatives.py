@@ -424,7 +424,8 @@ CLAIMS = (
         source="Tian et al. 2021",
         criterion="Two-layer linear BYOL, intact and without momentum: every eigenvalue of F within a tenth of the "
         "stable one, of it or of 0; cosine of each surviving eigenvector u and P u over 0.95; at least one survives. "
-        "Without predictor or stop-gradient: under a hundredth of the start. Supported if all are, refuted if one is not.",
+        "Without predictor or stop-gradient: under a hundredth of the start. Supported if all are, refuted if one "
+        "is not.",
         verdict=follows_its_eigenvalues,
     ),
     Claim(
@@ -441,8 +442,8 @@ CLAIMS = (
         source=TEXT,
         criterion="Read as: redundancy reduction in the stop-gradient's place prevents the collapse that its absence "
         "brings. Supported if the spread without the stop-gradient is under a tenth of a uniform one, and with "
-        "VICReg's variance and covariance terms over it, with a rank over 2 and over a tenth of the intact method's; refuted if "
-        "one is on the other side. " + START,
+        "VICReg's variance and covariance terms over it, with a rank over 2 and over a tenth of the intact "
+        "method's; refuted if one is on the other side. " + START,
         verdict=redundancy_stands_in,
     ),
     Claim(
@@ -450,8 +451,8 @@ CLAIMS = (
         text="Barlow Twins avoids collapse by redundancy reduction.",
         source="Zbontar et al. 2021",
         criterion="Supported if without the off-diagonal term the effective rank is at most half of the intact one's, "
-        "and the spread is the same within a tenth of a uniform one (equivalence), since the loss standardises; refuted if "
-        "either is not. " + START,
+        "and the spread is the same within a tenth of a uniform one (equivalence), since the loss "
+        "standardises; refuted if either is not. " + START,
         verdict=barlow_twins_loses_rank,
     ),
     Claim(
