@@ -108,7 +108,7 @@ def measure(pack: Pack) -> list[Measurement]:
         projector_options={"layers": cells[0]["depth"]},
     ).to(pack.device)
     n = settings["n_examples"]
-    read = {"seeds": evaluation, "sizes": Sizes(n, n // 2, n, anchors=n // 8, pool=n // 8)}
+    read = {"seeds": evaluation, "sizes": Sizes(n, n // 2, 2 * n, anchors=n // 8, pool=n // 8)}
     untrained = baselines(network, sources, **read)
     method = methods.load("info_nce")(network, weights, temperature=temperature, n_negatives=n_negatives)
     trainer = Pretrainer(
@@ -233,7 +233,7 @@ def control_fails(points: pd.DataFrame) -> str | None:
     found = over_replicates(points, lambda some: excess_of(some, NOTHING), CONFIDENCE)
     if found.high < 0:
         return None
-    return f"what changes nothing was to have less than the replicates' share; it has {found.effect:.3f} more"
+    return f"what changes nothing was to have a smaller share than replicates; less theirs it is {found.effect:.3f}"
 
 
 TEXT = "Contrastive Learning Theory"
@@ -355,7 +355,7 @@ STUDY = Study(
     seeds={"data": (), "weights": (), "evaluation": ()},
     keep=keep,
     width=30,
-    settings={"steps": 300, "n_examples": 2000},
+    settings={"steps": 250, "n_examples": 2000},
     presets={
         "smoke": {
             "replicates": 1,
