@@ -185,3 +185,11 @@ def test_a_verdict_says_share_and_points_a_doubling() -> None:
     found = claim.verdict({"table": table_of()})
     assert "1.5" in found.reason and "points a doubling" in found.reason  # 3 points a level, a factor of 4
     assert found.effect == pytest.approx((6 - 1) / (3 * 6 + 1), abs=0.02)
+
+
+def test_the_figure_shows_shares_and_slopes_of_a_whole_table() -> None:
+    table = table_of(n=3).assign(random_accuracy=0.5, raw_accuracy=0.4)
+    shares, slopes, *levels = STUDY.draw({"table": table}).axes
+    assert [text.get_text() for text in shares.get_yticklabels()][-2:] == ["nothing (control)", "replicates"]
+    assert len(slopes.get_yticklabels()) == len(here.FACTORS) == len(levels)
+    assert len(STUDY.draw({"table": table.query("batch_size == 32")}).axes[0].lines) == 0
