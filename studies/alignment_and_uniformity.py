@@ -35,7 +35,10 @@ from mibounds.study import (
     all_above,
     all_below,
     all_equivalent,
+    best_by_others,
+    first_failure,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -101,7 +104,7 @@ def measure(pack: Pack) -> list[Measurement]:
     after, trained = look(pack, network, source)
     measured = []
     for r, status in enumerate(trainer.status):
-        status = status if status != "ok" else after[r]["status"]
+        status = first_failure(status, after[r]["status"])
         of_untrained = {f"untrained_{name}": before[r][name] for name in MEASURED}
         row = {name: after[r][name] for name in (*MEASURED, *NATS)} | of_untrained | {"status": status}
         looks = {"untrained": untrained[r], "trained": trained[r]} if first["objective"] == "simclr" else {}
@@ -215,20 +218,11 @@ def slopes(losses: pd.DataFrame) -> dict[str, list[float]]:
 def loss_goes_to_its_limit(tables: Tables) -> Verdict:
     def decide(rows: pd.DataFrame) -> Verdict:
         control = all_above(slopes(rows_with(rows, negatives=COPIED)), SLOPE, "slope", ALPHA)
-        if control.outcome != "supported":
-            return Verdict.inconclusive(
-                f"copies were to hold the slope above {SLOPE}; that is {control.outcome}"
-            )
-        return all_below(slopes(rows_with(rows, negatives=INDEPENDENT)), SLOPE, "slope", ALPHA)
+        wanted = f"copies were to hold the slope above {SLOPE}"
+        independent = rows_with(rows, negatives=INDEPENDENT)
+        return provided(control, wanted, lambda: all_below(slopes(independent), SLOPE, "slope", ALPHA))
 
     return if_all_ok(tables.get("losses", tables["table"].iloc[:0]), decide)
-
-
-def best(points: pd.DataFrame) -> pd.Series:
-    """Of each replicate (a row) the value of the column that is best on average over the OTHER replicates."""
-    import pandas as pd
-
-    return pd.Series({r: points.loc[r, points.drop(index=r).mean().idxmax()] for r in points.index})
 
 
 def accuracies(rows: pd.DataFrame, objective: str) -> dict[str, pd.DataFrame]:
@@ -246,14 +240,14 @@ def two_parts_are_enough(tables: Tables) -> Verdict:
             return Verdict.inconclusive("rows of an objective are missing", "points")
         if min(len(of) for of in whole.values()) < 2:
             return Verdict.inconclusive("one replicate chooses no setting for another", "points")
-        lost = {source: best(of) - attraction[source].iloc[:, 0] for source, of in whole.items()}
-        control = all_above(lost, POINTS, "points", ALPHA)
-        if control.outcome != "supported":
-            return Verdict.inconclusive(
-                f"without uniformity more than a point was to be lost; that is {control.outcome}"
-            )
-        gained = {source: best(parts[source]) - best(of) for source, of in whole.items()}
-        return all_equivalent(gained, POINTS, "points", ALPHA)
+        best = {source: best_by_others(of) for source, of in whole.items()}
+        lost = {source: of - attraction[source].iloc[:, 0] for source, of in best.items()}
+        gained = {source: best_by_others(parts[source]) - of for source, of in best.items()}
+        return provided(
+            all_above(lost, POINTS, "points", ALPHA),
+            "without uniformity more than a point was to be lost",
+            lambda: all_equivalent(gained, POINTS, "points", ALPHA),
+        )
 
     return if_all_ok(tables["table"], decide)
 
@@ -272,11 +266,11 @@ def moved(tables: Tables, value: str, decided: Any) -> Verdict:
             changes(rows_with(rows, objective=objective), value) for objective in ("attraction", "simclr")
         )
         control = all_below(attraction, 0.0, "squared distance", ALPHA)
-        if control.outcome != "supported":
-            return Verdict.inconclusive(
-                f"attraction alone was to draw all together; that is {control.outcome}"
-            )
-        return decided(whole, 0.0, "squared distance", ALPHA)
+        return provided(
+            control,
+            "attraction alone was to draw all together",
+            lambda: decided(whole, 0.0, "squared distance", ALPHA),
+        )
 
     return if_all_ok(rows_with(tables["table"], objective=("simclr", "attraction")), decide)
 

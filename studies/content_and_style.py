@@ -33,7 +33,9 @@ from mibounds.study import (
     all_above,
     all_below,
     all_equivalent,
+    first_failure,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -135,7 +137,7 @@ def measure(pack: Pack) -> list[Measurement]:
     )
     measured = []
     for r, source in enumerate(sources):
-        status = trainer.status[r] if trainer.status[r] != "ok" else found[r]["status"]
+        status = first_failure(trainer.status[r], found[r]["status"])
         given = {"style_given_content_r2": plane[r][-1]["style_r2"]} if plane[r] else {}
         row = found[r] | untrained[r] | given | perceptron[r] | shared(source, arm) | {"status": status}
         tidy = {name: value for name, value in row.items() if not name.startswith("layer_")}
@@ -252,13 +254,8 @@ Judge = Callable[["pd.DataFrame"], Verdict]
 def controlled(tables: Tables, arms: tuple[str, ...], judge: Judge, words: str, control: Judge) -> Verdict:
     """What `judge` makes of these arms, provided that the control breaks the statistic that it looks at."""
 
-    def with_control(rows: pd.DataFrame) -> Verdict:
-        found = control(rows)
-        if found.outcome != "supported":
-            return Verdict.inconclusive(f"{words}; that is {found.outcome}")
-        return judge(rows)
-
-    return if_all_ok(rows_with(tables["table"], arm=arms), with_control)
+    rows = rows_with(tables["table"], arm=arms)
+    return if_all_ok(rows, lambda rows: provided(control(rows), words, lambda: judge(rows)))
 
 
 def named(name: str, values: pd.Series) -> Groups:

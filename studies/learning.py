@@ -399,7 +399,7 @@ CLAIMS = tuple(make(method) for make in (learns_claim, collapse_claim) for metho
 
 def draw(tables: Tables) -> Figure:
     """A column a source: what each method gains over both baselines, and its space with and without its piece."""
-    from mibounds.plots.style import COLORS, GREY, draw_legend, new_figure
+    from mibounds.plots.style import COLORS, GREY, draw_legend, draw_mean, new_figure
 
     table = tables["table"]
     shown = [source for source in SOURCES if source in set(table["source"])]
@@ -414,13 +414,13 @@ def draw(tables: Tables) -> Figure:
                 found = gains(rows, *asked)
                 for shift, baseline, color in zip((-0.15, 0.15), BASELINES, COLORS, strict=False):
                     values = found.get(f"{source} minus {baseline}", [])
-                    _bar(top, place + shift, values, color, f"minus {baseline}")
+                    draw_mean(top, place + shift, values, color=color, label=f"minus {baseline}")
                 if method != "shuffled":
                     of_method = rows_with(rows, method=method)
                     for ax, value in zip(below, ("shown_spread", "effective_rank"), strict=True):
                         for piece, color in (("intact", COLORS[2]), ("removed", COLORS[3])):
                             values = rows_with(of_method, piece=piece)[value]
-                            _bar(ax, place, values, color, f"{piece}: spread, rank of z")
+                            draw_mean(ax, place, values, color=color, label=f"{piece}: spread, rank of z")
             top.axhline(0.0, color=GREY, linewidth=0.8)
             for ax, limit in zip(below, (LEAST_SPREAD, LEAST_RANK), strict=True):
                 ax.axhline(limit, color=GREY, linestyle=":", label="collapse")
@@ -435,17 +435,6 @@ def draw(tables: Tables) -> Figure:
             axes[line, 0].set_ylabel(name)
         draw_legend(figure, columns=3)
     return figure
-
-
-def _bar(ax: Any, x: float, values: Sequence[float], color: Any, label: str) -> None:
-    """Mean and 95% interval; the mean alone of a single value."""
-    from mibounds.statistics import mean_interval
-
-    if not len(values):
-        return
-    effect, _, high = mean_interval(values)
-    reach = high - effect if math.isfinite(high) else 0.0
-    ax.errorbar([x], [effect], [reach], color=color, label=label, marker="o", markersize=3, linestyle="none")
 
 
 STUDY = Study(

@@ -31,6 +31,8 @@ from mibounds.study import (
     Verdict,
     all_above,
     all_below,
+    best_by_others,
+    first_failure,
     if_all_ok,
     rows_with,
 )
@@ -195,7 +197,7 @@ def measure(pack: Pack) -> list[Measurement]:
             "own_key_share": own_key_share(
                 sources[r], cell["queue"], trainer.batch_size, trainer.steps, cell.seed("data")
             ),
-            "status": trainer.status[r] if trainer.status[r] != "ok" else row["status"],
+            "status": first_failure(trainer.status[r], row["status"]),
         }
         measured.append(Measurement({name: row[name] for name in MEASURED} | known))
     return measured
@@ -287,15 +289,6 @@ def by_model(rows: pd.DataFrame, value: str = "accuracy") -> pd.DataFrame:
     )
 
 
-def best(points: pd.DataFrame, models: Sequence[Model]) -> pd.Series:
-    """Of each replicate the value of the model that is best on average over the OTHER replicates."""
-    import pandas as pd
-
-    points = points[list(models)]
-    chosen = {r: points.drop(index=r).mean().idxmax() for r in points.index}
-    return pd.Series({r: points[model][r] for r, model in chosen.items()})
-
-
 def controls(tables: Tables) -> str:
     """What is not as it must be, if anything: what shuffled pairs teach, and which anchors meet their own past key."""
     table = tables["table"]
@@ -341,7 +334,12 @@ QUEUED = tuple(model for model in MODELS["queue"] if model[1] > 0)
 
 
 def a_queue_helps(tables: Tables) -> Verdict:
-    return points_above(tables, ("queue",), (*NONE, *QUEUED), lambda of: best(of, QUEUED) - best(of, NONE))
+    return points_above(
+        tables,
+        ("queue",),
+        (*NONE, *QUEUED),
+        lambda of: best_by_others(of[list(QUEUED)]) - best_by_others(of[list(NONE)]),
+    )
 
 
 def it_helps_slow_keys(tables: Tables) -> Verdict:
@@ -352,7 +350,9 @@ def it_helps_slow_keys(tables: Tables) -> Verdict:
 def it_replaces_a_larger_batch(tables: Tables) -> Verdict:
     queued, larger = [model for model in QUEUED if model[1] == EQUAL], MODELS["in_batch"][-1]
     arms = ("queue", "in_batch")
-    return points_above(tables, arms, (*queued, larger), lambda of: best(of, queued) - of[larger], -POINTS)
+    return points_above(
+        tables, arms, (*queued, larger), lambda of: best_by_others(of[list(queued)]) - of[larger], -POINTS
+    )
 
 
 def slow_keys_are_needed(tables: Tables) -> Verdict:

@@ -304,7 +304,7 @@ CLAIMS = (
 
 def draw(tables: Tables) -> Figure:
     """What each method finds, how alike they are, and its space above; accuracy over the batch below."""
-    from mibounds.plots.style import COLORS, GREY, draw_legend, new_figure
+    from mibounds.plots.style import COLORS, GREY, draw_legend, draw_mean, new_figure
 
     table = tables["table"].assign(percent=lambda rows: 100 * rows["accuracy"])
     family, removed = (rows_with(table, arm="family", piece=piece) for piece in ("intact", "removed"))
@@ -313,7 +313,7 @@ def draw(tables: Tables) -> Figure:
         draw_similarities(axes[0, 1], tables["similarity"])
         draw_methods(axes[0, 2], family, "relative_spread", "spread of a uniform one", "spread of z")
         broken = by_method(removed, value="relative_spread")["swav"]
-        bar(axes[0, 2], len(METHODS) - 1, broken, COLORS[3], "SwAV without Sinkhorn")
+        draw_mean(axes[0, 2], len(METHODS) - 1, broken, color=COLORS[3], label="SwAV without Sinkhorn")
         axes[0, 2].axhline(LEAST_SPREAD, color=GREY, linestyle=":", label="collapse")
         axes[0, 2].set_yscale("log")
         for ax, arm in zip(axes[1], ("equal_steps", "equal_samples"), strict=False):
@@ -325,27 +325,18 @@ def draw(tables: Tables) -> Figure:
 
 def draw_methods(ax: Any, rows: pd.DataFrame, value: str, name: str, title: str) -> None:
     """Mean and interval over replicates, each the mean of two starts; the untrained encoder as a line."""
-    from mibounds.plots.style import COLORS, GREY
+    from mibounds.plots.style import COLORS, GREY, draw_mean
 
     kinds = dict.fromkeys(SAMPLES, (COLORS[0], "contrasts samples"))
     kinds |= dict.fromkeys(DIMENSIONS, (COLORS[1], "contrasts dimensions"))
     kinds |= dict.fromkeys(("byol", "simsiam"), (COLORS[2], "predicts")) | {"swav": (COLORS[4], "clusters")}
     found = by_method(rows, value=value)
     for place, method in enumerate(METHODS):
-        bar(ax, place, found[method], *kinds[method])
+        color, label = kinds[method]
+        draw_mean(ax, place, found[method], color=color, label=label)
     ax.axhline(found[UNTRAINED].mean(), color=GREY, linestyle="--", label="untrained encoder")
     ax.set_xticks(range(len(METHODS)), METHODS.values(), rotation=90)
     ax.set(ylabel=name, title=title)
-
-
-def bar(ax: Any, place: float, values: pd.Series, color: Any, label: str) -> None:
-    from mibounds.statistics import mean_interval
-
-    effect, _, high = mean_interval(values.to_numpy())
-    reach = high - effect if math.isfinite(high) else 0.0
-    ax.errorbar(
-        [place], [effect], [reach], color=color, label=label, marker="o", markersize=3, linestyle="none"
-    )
 
 
 def draw_similarities(ax: Any, rows: pd.DataFrame) -> None:

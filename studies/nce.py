@@ -42,6 +42,7 @@ from mibounds.study import (
     all_below,
     all_equivalent,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -323,10 +324,8 @@ def guarded(tables: Tables, arm: str, control: Decide, decide: Decide) -> Verdic
     """`decide` on an arm's rows, provided that its control breaks what it must."""
 
     def with_control(rows: pd.DataFrame) -> Verdict:
-        found = control(rows_with(rows, objective=("mistaken", "broken")))
-        if found.outcome != "supported":
-            return Verdict.inconclusive(f"the control was to break the slope; that is {found.outcome}")
-        return decide(rows)
+        broken = rows_with(rows, objective=("mistaken", "broken"))
+        return provided(control(broken), "the control was to break the slope", lambda: decide(rows))
 
     return if_all_ok(rows_with(tables["table"], arm=arm), with_control)
 

@@ -11,7 +11,7 @@ at 0.05, 0.1 and 0.5 (SimCLR was tuned over 0.05 to 1), and one claim compares e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mibounds.study import (
@@ -22,7 +22,10 @@ from mibounds.study import (
     Verdict,
     all_above,
     all_below,
+    best_by_others,
+    first_failure,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -92,7 +95,7 @@ def measure(pack: Pack) -> list[Measurement]:
     found = measure_models(network, source, temperature=temperatures, per_layer=True, **read)
     measured = []
     for row, before, status in zip(found, untrained, trainer.status, strict=True):
-        known = row | before | {"status": status if status != "ok" else row["status"]}
+        known = row | before | {"status": first_failure(status, row["status"])}
         tidy = {name: value for name, value in known.items() if not name.startswith("layer_")}
         measured.append(Measurement(tidy, layers=layer_rows(known)))
     return measured
@@ -131,15 +134,6 @@ def by_model(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     return rows.pivot(index="replicate", columns=["layers", "width", "temperature"], values=value)
 
 
-def best(points: pd.DataFrame, models: Sequence[Model]) -> pd.Series:
-    """Of each replicate the value of the model that is best on average over the OTHER replicates."""
-    import pandas as pd
-
-    points = points[list(models)]
-    chosen = {r: points.drop(index=r).mean().idxmax() for r in points.index}
-    return pd.Series({r: points[model][r] for r, model in chosen.items()})
-
-
 def accuracy_claim(
     tables: Tables, needed: tuple[Model, ...], difference: Callable[..., pd.Series]
 ) -> Verdict:
@@ -155,10 +149,10 @@ def accuracy_claim(
         gained = 100 * (shuffled["accuracy"] - shuffled["random_accuracy"])
         groups = dict(list(gained.groupby([shuffled["layers"], shuffled["width"]])))
         control = all_below(groups, TAUGHT_POINTS, "points", ALPHA)
-        if control.outcome != "supported":
-            return Verdict.inconclusive(
-                f"shuffled pairs were to teach no encoder the label; that is {control.outcome}"
-            )
+        wanted = "shuffled pairs were to teach no encoder the label"
+        return provided(control, wanted, lambda: compare(intact))
+
+    def compare(intact: pd.DataFrame) -> Verdict:
         h, z = (100 * by_model(intact, value) for value in ("accuracy", "embedding_accuracy"))
         missing = [model for model in needed if model not in h]
         if missing:
@@ -179,7 +173,7 @@ def of_width(points: pd.DataFrame, like: Model) -> list[Model]:
 
 
 def a_wider_one_is_better(tables: Tables) -> Verdict:
-    return accuracy_claim(tables, (NARROW, WIDE), lambda h, z: best(h, of_depth(h, 2)) - h[NARROW])
+    return accuracy_claim(tables, (NARROW, WIDE), lambda h, z: best_by_others(h[of_depth(h, 2)]) - h[NARROW])
 
 
 def a_projector_helps(tables: Tables) -> Verdict:
@@ -188,7 +182,7 @@ def a_projector_helps(tables: Tables) -> Verdict:
 
 def it_helps_at_the_best_temperature(tables: Tables) -> Verdict:
     def difference(h: pd.DataFrame, z: pd.DataFrame) -> pd.Series:
-        return best(h, of_width(h, WIDE)) - best(h, of_width(h, NONE))
+        return best_by_others(h[of_width(h, WIDE)]) - best_by_others(h[of_width(h, NONE)])
 
     return accuracy_claim(tables, (WIDE, NONE), difference)
 
@@ -202,11 +196,11 @@ def h_keeps_more_style(tables: Tables) -> Verdict:
         kept = (rows["style_r2"] - rows["embedding_style_r2"]).groupby(rows["pairs"])
         of = {kind: {f"h over z, {kind} pairs": values} for kind, values in kept}
         control = all_below(of.get("shuffled", {}), MARGIN_R2, "R^2", ALPHA)
-        if control.outcome != "supported":
-            return Verdict.inconclusive(
-                f"without a content to keep, h was to keep no more style than z; that is {control.outcome}"
-            )
-        return all_above(of.get("intact", {}), MARGIN_R2, "R^2", ALPHA)
+        return provided(
+            control,
+            "without a content to keep, h was to keep no more style than z",
+            lambda: all_above(of.get("intact", {}), MARGIN_R2, "R^2", ALPHA),
+        )
 
     model = {"layers": 2, "width": USUAL, "temperature": TEMPERATURE}
     return if_all_ok(rows_with(tables["table"], **model), decide)

@@ -30,7 +30,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mibounds import statistics
-from mibounds.study import Claim, Measurement, Pack, Study, Verdict, if_all_ok
+from mibounds.study import (
+    Claim,
+    Measurement,
+    Pack,
+    Study,
+    Verdict,
+    first_failure,
+    if_all_ok,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +155,7 @@ MEASURED = (
 
 def row_of(found: Mapping[str, Any], status: str) -> dict[str, Any]:
     own = {name: found.get(name, math.nan) for name in MEASURED}
-    return own | {"status": status if status != "ok" else found["status"]}
+    return own | {"status": first_failure(status, found["status"])}
 
 
 # Claims: effect, threshold and interval were written before the full run.

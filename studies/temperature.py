@@ -31,6 +31,7 @@ from mibounds.study import (
     all_above,
     all_below,
     all_equivalent,
+    best_by_others,
     if_all_ok,
     rows_with,
 )
@@ -237,18 +238,11 @@ def images_lose_at_both_ends(tables: Tables) -> Verdict:
         points = 100 * wide_table(rows, "accuracy")
         if len(points) < 2:
             return Verdict.inconclusive("one replicate chooses no temperature for another", "points")
-        best = pd_series({r: points.loc[r, points.drop(index=r).mean().idxmax()] for r in points.index})
-        first, last = points.columns[0], points.columns[-1]
+        best, first, last = best_by_others(points), points.columns[0], points.columns[-1]
         lost = {"lost at 0.02": best - points[first], "lost at 2": best - points[last]}
         return all_above(lost, LOST_POINTS, "points", ALPHA)
 
     return if_all_ok(rows_with(tables["table"], arm="images"), decide)
-
-
-def pd_series(values: Mapping) -> pd.Series:
-    import pandas as pd
-
-    return pd.Series(values)
 
 
 def stays_under_its_ceilings(tables: Tables) -> Verdict:

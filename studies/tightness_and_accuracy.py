@@ -34,7 +34,9 @@ from mibounds.study import (
     all_above,
     all_below,
     all_equivalent,
+    first_failure,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -127,7 +129,7 @@ def look(pack: Pack, trainer: Pretrainer) -> list[Row]:
         sizes=Sizes(n, n // 2, n, pack.settings["n_anchors"], pack.settings["n_candidates"] - 1),
     )
     return [
-        {name: row[name] for name in MEASURED} | {"status": status if status != "ok" else row["status"]}
+        {name: row[name] for name in MEASURED} | {"status": first_failure(status, row["status"])}
         for row, status in zip(found, trainer.status, strict=True)
     ]
 
@@ -265,13 +267,6 @@ ZERO_NATS, SEEN_NATS, NOTHING_NATS = 0.05, 0.2, 0.02
 BOUND, GEOMETRY = "best_temperature_estimate_nats", ("alignment", "uniformity")
 
 
-def guarded(control: Verdict, wanted: str, decide: Callable[[], Verdict]) -> Verdict:
-    """What `decide` says, provided that the control came out as wanted."""
-    if control.outcome != "supported":
-        return Verdict.inconclusive(f"{wanted}; that is {control.outcome}")
-    return decide()
-
-
 def across(rows: pd.DataFrame, by: str, value: str) -> dict[str, pd.DataFrame]:
     """By source: replicates down, values of `by` across, which pairs them."""
     wide = rows.pivot(index=["source", "replicate"], columns=by, values=value)
@@ -293,7 +288,7 @@ def at_constant_information(tables: Tables, decide: Callable[[pd.DataFrame], Ver
         }
         control = all_above(more, 0.0, "points", ALPHA)
         intact = rows_with(rows, pairs="intact")
-        return guarded(control, "shuffled pairs were to teach less", lambda: decide(intact))
+        return provided(control, "shuffled pairs were to teach less", lambda: decide(intact))
 
     return if_all_ok(rows_with(tables["table"], arm="invertible"), checked)
 
@@ -359,7 +354,7 @@ def bound_ranks_models(tables: Tables) -> Verdict:
         shuffled = rows.groupby(["source", "method", "replicate"])["shuffled_nats"].mean()
         groups = dict(list(shuffled.groupby(["source", "method"])))
         control = all_below(groups, NOTHING_NATS, "nats", ALPHA)
-        return guarded(control, "shuffled pairs were to show nothing", lambda: decide(rows))
+        return provided(control, "shuffled pairs were to show nothing", lambda: decide(rows))
 
     def decide(rows: pd.DataFrame) -> Verdict:
         given = correlations(rows, BOUND, GEOMETRY)
@@ -379,7 +374,7 @@ def of_negatives(tables: Tables, decide: Callable[[dict[str, pd.DataFrame]], Ver
         )
         groups = {(source, when): of[when] for source, of in seen.items() for when in of}
         control = all_above(groups, SEEN_NATS, "nats", ALPHA)
-        return guarded(control, "the critic was to see the positives", lambda: decide(negatives))
+        return provided(control, "the critic was to see the positives", lambda: decide(negatives))
 
     return if_all_ok(tables.get("information", tables["table"].iloc[:0]), checked)
 
@@ -524,15 +519,11 @@ def draw_models(ax: Any, rows: pd.DataFrame) -> None:
 
 def draw_correlations(ax: Any, grid: pd.DataFrame) -> None:
     """What goes with accuracy: a place a measurement, a marker a source and method."""
-    from mibounds.plots.style import DARK, draw_theory
-    from mibounds.statistics import mean_interval
+    from mibounds.plots.style import DARK, draw_mean, draw_theory
 
     for place, (value, given) in enumerate(RANKED.values()):
         for i, (name, values) in enumerate(correlations(grid, value, given).items()):
-            mean, _, high = mean_interval(values)
-            reach = high - mean if math.isfinite(high) else 0.0
-            style = {"marker": "o^sv"[i], "markersize": 3, "color": DARK, "linestyle": "none"}
-            ax.errorbar([place + 0.17 * i - 0.25], [mean], reach, label=name, **style)
+            draw_mean(ax, place + 0.17 * i - 0.25, values, label=name, color=DARK, marker="o^sv"[i])
     draw_theory(ax, LEAST, label="claimed, 0.7")
     ax.axhline(0, color="black", linewidth=0.6)
     ax.set_xticks(range(len(RANKED)), list(RANKED), rotation=30, ha="right")

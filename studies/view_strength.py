@@ -32,7 +32,9 @@ from mibounds.study import (
     Verdict,
     all_above,
     all_below,
+    first_failure,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -136,7 +138,7 @@ def measure(pack: Pack) -> list[Measurement]:
         tidy = {name: value for name, value in (row | before).items() if not name.startswith("layer_")}
         shared = math.nan if source.mutual_information is None else source.mutual_information
         dial = {"strength": cell["level"] / LAST[arm], "shared_nats": shared}
-        measured.append(Measurement(dial | tidy | {"status": status if status != "ok" else row["status"]}))
+        measured.append(Measurement(dial | tidy | {"status": first_failure(status, row["status"])}))
     return measured
 
 
@@ -215,10 +217,7 @@ def controlled(tables: Tables, arms: tuple[str, str], judge: Judge, words: str, 
     """What `judge` makes of the first arm, provided that the second, the control, breaks its statistic."""
 
     def with_control(rows: pd.DataFrame) -> Verdict:
-        found = control(rows)
-        if found.outcome != "supported":
-            return Verdict.inconclusive(f"{words}; that is {found.outcome}")
-        return judge(rows_with(rows, arm=arms[0]))
+        return provided(control(rows), words, lambda: judge(rows_with(rows, arm=arms[0])))
 
     return if_all_ok(rows_with(tables["table"], arm=arms), with_control)
 

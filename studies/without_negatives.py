@@ -27,7 +27,9 @@ from mibounds.study import (
     all_above,
     all_below,
     all_equivalent,
+    first_failure,
     if_all_ok,
+    provided,
     rows_with,
 )
 
@@ -119,7 +121,7 @@ def measure(pack: Pack) -> list[Measurement]:
                 "accuracy": row["accuracy"],
                 "random_accuracy": random[r]["random_accuracy"],
                 "alignment": row["alignment"],
-                "status": trainer.status[r] if trainer.status[r] != "ok" else row["status"],
+                "status": first_failure(trainer.status[r], row["status"]),
             },
             curve=curve(trainer.checks, r),
         )
@@ -310,9 +312,11 @@ def geometry_claim(
         if missing:
             return Verdict.inconclusive(f"no rows of {method} without {missing[0]!r}")
         control = all_above(dict(start.items()), COMPLETE, UNIFORM, ALPHA)
-        if control.outcome != "supported":
-            return Verdict.inconclusive(f"untrained networks were to have spread; that is {control.outcome}")
-        return Verdict.all_of(*collapses(found, rank, stand, fall), *more(found, rank))
+        return provided(
+            control,
+            "untrained networks were to have spread",
+            lambda: Verdict.all_of(*collapses(found, rank, stand, fall), *more(found, rank)),
+        )
 
     return lambda tables: if_all_ok(rows_with(tables["table"], method=method, norm=norm), judged)
 

@@ -120,6 +120,16 @@ def draw_intervals(
     )
 
 
+def draw_mean(ax: Axes, x: float, values: Values, **line: Any) -> None:
+    """The mean of the values at one place, and its 95% interval as a bar; without one of a single value."""
+    if not len(np.asarray(values)):
+        return
+    effect, _, high = mean_interval(np.asarray(values))
+    reach = high - effect if np.isfinite(high) else 0.0
+    style: dict[str, Any] = {"marker": "o", "markersize": 3, "linestyle": "none"} | line
+    ax.errorbar([x], [effect], [reach], **style)
+
+
 def draw_legend(figure: Figure, columns: int | None = None) -> None:
     """One legend above all panels, clear of their common axis label; each label once, in order of appearance."""
     by_label: dict[str, Any] = {}

@@ -5,7 +5,15 @@ from mibounds.study.checking import check, read_results, verdicts
 from mibounds.study.find import load, names
 from mibounds.study.grid import Grid, make_grid
 from mibounds.study.overrides import parse_overrides
-from mibounds.study.parts import all_above, all_below, all_equivalent, rows_with
+from mibounds.study.parts import (
+    all_above,
+    all_below,
+    all_equivalent,
+    best_by_others,
+    first_failure,
+    provided,
+    rows_with,
+)
 from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
 from mibounds.study.study import Axis, Claim, Measurement, Study
 from mibounds.study.verdict import Verdict, if_all_ok
@@ -25,13 +33,16 @@ __all__ = [
     "all_above",
     "all_below",
     "all_equivalent",
+    "best_by_others",
     "check",
     "default_out",
+    "first_failure",
     "if_all_ok",
     "load",
     "make_grid",
     "names",
     "parse_overrides",
+    "provided",
     "read_results",
     "redraw",
     "rows_with",

@@ -11,6 +11,7 @@ from mibounds.study.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+OK = "ok"
 Groups: TypeAlias = "Mapping[Any, Sequence[float] | pd.Series]"
 
 
@@ -63,6 +64,39 @@ def all_equivalent(groups: Groups, margin: float, unit: str, alpha: float = 0.05
         lambda effect: -abs(effect),
         alpha,
     )
+
+
+def provided(control: Verdict, wanted: str, decide: Callable[[], Verdict]) -> Verdict:
+    """What `decide` says if the negative control came out as it was wanted; else nothing is decided, and why.
+
+    Example:
+        >>> broken = Verdict.below(0.3, 0.2, 0.4, threshold=0.1)
+        >>> provided(broken, "shuffled pairs were to show nothing", lambda: Verdict("supported")).reason
+        'shuffled pairs were to show nothing; that is refuted'
+    """
+    if control.outcome == "supported":
+        return decide()
+    return Verdict.inconclusive(f"{wanted}; that is {control.outcome}")
+
+
+def best_by_others(values: pd.DataFrame) -> pd.Series:
+    """Of each replicate (a row) the value in the column that is best on average over the OTHER replicates.
+
+    A best value that is chosen by its own luck is too good; with fewer than two replicates there is none.
+
+    Example:
+        >>> import pandas as pd
+        >>> best_by_others(pd.DataFrame({2: [90.0, 60.0, 60.0], 3: [70.0, 70.0, 70.0]})).tolist()
+        [70.0, 60.0, 60.0]
+    """
+    import pandas as pd
+
+    return pd.Series({r: values.loc[r, values.drop(index=r).mean().idxmax()] for r in values.index})
+
+
+def first_failure(*statuses: str) -> str:
+    """The first status that is not "ok", or "ok": a row is as sound as all that it was made by."""
+    return next((status for status in statuses if status != OK), OK)
 
 
 def _all(

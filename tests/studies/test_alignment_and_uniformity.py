@@ -213,4 +213,4 @@ def test_only_many_negatives_count_for_the_slope() -> None:
 def test_no_replicate_chooses_by_its_own_luck() -> None:
     """Two settings that are equal on average: each replicate's own best would gain, the others' best does not."""
     lucky = pd.DataFrame({0.1: [1.0, 0.0, 1.0, 0.0], 0.2: [0.0, 1.0, 0.0, 1.0]})
-    assert here.best(lucky).mean() == 0.0
+    assert here.best_by_others(lucky).mean() == 0.0

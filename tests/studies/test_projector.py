@@ -133,6 +133,6 @@ def test_no_replicate_chooses_by_its_own_luck() -> None:
     """Two models that are equal on average: each replicate's own best would gain, the others' best does not."""
     lucky = pd.DataFrame({"a": [1.0, 0.0, 1.0, 0.0], "b": [0.0, 1.0, 0.0, 1.0]})
     points = lucky.set_axis(pd.MultiIndex.from_tuples([(2, 8, 0.2), (2, 16, 0.2)]), axis=1)
-    assert here.best(points, list(points)).mean() == 0.0
+    assert here.best_by_others(points[list(points)]).mean() == 0.0
     better = points + pd.Series({(2, 8, 0.2): 0.0, (2, 16, 0.2): 3.0})
-    assert here.best(better, list(better)).equals(better[2, 16, 0.2].rename(None))
+    assert here.best_by_others(better[list(better)]).equals(better[2, 16, 0.2].rename(None))

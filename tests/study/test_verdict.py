@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mibounds.errors import StudyError
-from mibounds.study import Verdict, if_all_ok
+from mibounds.study import Verdict, best_by_others, first_failure, if_all_ok, provided
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
@@ -82,3 +82,29 @@ def test_a_claim_on_failed_or_absent_cells_is_inconclusive():
     failed = if_all_ok(rows, decide)
     assert failed.outcome == INCONCLUSIVE and "diverged" in failed.reason and "1 of 2" in failed.reason
     assert "no row" in if_all_ok(rows[:0], decide).reason
+
+
+def test_a_control_that_came_out_as_wanted_lets_the_claim_be_decided_and_no_other_does():
+    decided = []
+
+    def decide() -> Verdict:
+        decided.append(True)
+        return Verdict("refuted")
+
+    assert provided(Verdict("supported"), "it was to hold", decide).outcome == "refuted"
+    for outcome in ("refuted", "inconclusive"):
+        found = provided(Verdict(outcome), "it was to hold", decide)
+        assert (found.outcome, found.reason) == ("inconclusive", f"it was to hold; that is {outcome}")
+    assert len(decided) == 1, "what a broken control forbids is not computed"
+
+
+def test_a_row_is_as_sound_as_all_that_it_was_made_by():
+    assert first_failure() == first_failure("ok", "ok") == "ok"
+    assert first_failure("ok", "features are not finite") == "features are not finite"
+    assert first_failure("diverged at step 3", "features are not finite") == "diverged at step 3"
+
+
+def test_the_best_of_the_others_is_not_ones_own_luck():
+    lucky = pd.DataFrame({"a": [1.0, 0.0, 1.0, 0.0], "b": [0.0, 1.0, 0.0, 1.0]})
+    assert best_by_others(lucky).mean() == 0.0
+    assert best_by_others(lucky.assign(c=3.0)).tolist() == [3.0] * 4
