@@ -131,7 +131,7 @@ def measure(pack: Pack) -> list[Measurement]:
         if examples is not None and (step == steps or cells[0]["width"] == USUAL):
             for of_run, rows in zip(plane, examples.plane(network), strict=True):
                 of_run.extend({"step": step, **row} for row in rows)
-    found = measure_models(network, sources, temperature=TEMPERATURE, per_layer=True, **read)
+    found = measure_models(network, sources, temperature=TEMPERATURE, per_layer=("embedding",), **read)
     perceptron = (
         [{}] * len(cells) if examples is None else examples.perceptron(network, settings["probe_steps"])
     )
@@ -140,8 +140,7 @@ def measure(pack: Pack) -> list[Measurement]:
         status = first_failure(trainer.status[r], found[r]["status"])
         given = {"style_given_content_r2": plane[r][-1]["style_r2"]} if plane[r] else {}
         row = found[r] | untrained[r] | given | perceptron[r] | shared(source, arm) | {"status": status}
-        tidy = {name: value for name, value in row.items() if not name.startswith("layer_")}
-        measured.append(Measurement(tidy, plane=[of | {"status": status} for of in plane[r]]))
+        measured.append(Measurement(row, plane=[of | {"status": status} for of in plane[r]]))
     return measured
 
 

@@ -112,10 +112,7 @@ def measure(pack: Pack) -> list[Measurement]:
     method.temperature.log.fill_(-math.log(kappa))
     trainer.fit()
     held_out = {"temperature": 1 / kappa, "seeds": evaluation}
-    found = [
-        {name: value for name, value in row.items() if not name.startswith("layer_")}
-        for row in measure_models(network, source, sizes=sizes, per_layer=True, **held_out)
-    ]
+    found = measure_models(network, source, sizes=sizes, per_layer=("embedding",), **held_out)
     shuffled = held_out_bound(
         network, Shuffled(source), n_anchors=n_anchors, n_pool=n_pool, n_validation=16, **held_out
     ).estimate_nats.tolist()

@@ -128,17 +128,16 @@ def measure(pack: Pack) -> list[Measurement]:
         temperature=TEMPERATURE,
         seeds=evaluation,
         sizes=sizes,
-        per_layer=True,
+        per_layer=("embedding",),
         held_out=arm in LATENTS,
     )
     measured = []
     for cell, source, row, before, status in zip(
         cells, sources, found, untrained, trainer.status, strict=True
     ):
-        tidy = {name: value for name, value in (row | before).items() if not name.startswith("layer_")}
         shared = math.nan if source.mutual_information is None else source.mutual_information
         dial = {"strength": cell["level"] / LAST[arm], "shared_nats": shared}
-        measured.append(Measurement(dial | tidy | {"status": first_failure(status, row["status"])}))
+        measured.append(Measurement(dial | row | before | {"status": first_failure(status, row["status"])}))
     return measured
 
 

@@ -50,7 +50,7 @@ def evaluate(
     sizes: Sizes = DEFAULT_SIZES,
     label_fractions: Sequence[float] = (),
     fine_tuned: bool = False,
-    per_layer: bool = False,
+    per_layer: bool | Sequence[str] = False,
     device: str = "auto",
 ) -> Evaluation:
     """Probes, geometry and held-out bounds of a model, beside the same probes on raw inputs and before training.

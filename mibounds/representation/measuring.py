@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mibounds.errors import UnknownNameError
 from mibounds.representation import geometry
 from mibounds.representation._known import DEFAULT_SIZES, SPLITS, Known, Row, Sizes, fill
 from mibounds.representation.held_out import HeldOut, held_out_bound
@@ -61,7 +62,7 @@ def measure(
     n_negatives: int | Sequence[int] | None = None,
     seeds: int | Sequence[int] = 0,
     sizes: Sizes = DEFAULT_SIZES,
-    per_layer: bool = False,
+    per_layer: bool | Sequence[str] = False,
     held_out: bool = True,
 ) -> list[Row]:
     """One flat row a run: what a frozen network's features say downstream, its geometry, and its held-out bound.
@@ -77,7 +78,8 @@ def measure(
 
     and all fields of `HeldOut`: estimate_nats at the training temperature, best_temperature_estimate_nats,
     oracle_nats, ceiling_nats, temperature_ceiling_nats, truth_nats ... `per_layer` adds <layer>_<each probe> and
-    <layer>_effective_rank. A run whose features are not finite has NaN everywhere, and says so in `status`.
+    <layer>_effective_rank, of all layers or of those named ("layer_1", ..., "embedding"). A run whose features are not
+    finite has NaN everywhere, and says so in `status`.
 
     Args:
         network: of R runs; left as it is.
@@ -88,7 +90,8 @@ def measure(
         sizes: of that data.
         held_out: False leaves the bounds out.
 
-    Raises: ShapeError, ParameterError; DataError for a label with one class, or a finite source with too few rows.
+    Raises: ShapeError, ParameterError, UnknownNameError; DataError for a label with one class, or a finite source with
+        too few rows.
     """
     runs = runs_of(network.n_runs, sources, seeds)
     known = Known(runs, sizes, device_of(network))
@@ -103,7 +106,9 @@ def measure(
     known.tolerance(rows, z.test)
     if per_layer:
         by_layer = [layers(network, x) for x in known.inputs()]
-        for name in by_layer[0]:
+        for name in by_layer[0] if per_layer is True else per_layer:
+            if name not in by_layer[0]:
+                raise UnknownNameError("layer", name, by_layer[0])
             folds = Folds(*(_without(found[name], finite) for found in by_layer))
             known.probe(rows, folds, prefix=f"{name}_")
             fill(rows, {f"{name}_effective_rank": geometry.effective_rank(folds.test)})

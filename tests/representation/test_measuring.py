@@ -385,6 +385,16 @@ def test_each_layer_is_probed_on_request():
     assert "estimate_nats" not in row
 
 
+def test_a_layer_is_probed_by_name_as_it_is_among_all():
+    network, read = network_of(1), {"sizes": SMALL, "held_out": False}
+    every, without = (measure(network, SOURCE, per_layer=which, **read)[0] for which in (True, False))
+    one = measure(network, SOURCE, per_layer=("embedding",), **read)[0]
+    assert set(one) - set(without) == {name for name in every if name.startswith("embedding_")} != set()
+    assert one == {name: every[name] for name in one}
+    with pytest.raises(UnknownNameError, match="did you mean 'embedding'"):
+        measure(network, SOURCE, per_layer=("embeding",), **read)
+
+
 def test_data_is_drawn_once_for_runs_that_share_it(monkeypatch):
     drawn: list[object] = []
     original = VMF.pairs
