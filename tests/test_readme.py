@@ -16,6 +16,7 @@ from mibounds import study
 from mibounds.cli.list import facts_of_bounds, facts_of_methods
 from mibounds.cli.main import mibounds
 from mibounds.errors import MiboundsError
+from tests.docs import pages
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
@@ -24,7 +25,7 @@ DOCUMENTS = [README, CONTRIBUTING, *sorted((ROOT / "docs").glob("*.md"))]
 
 def blocks(text: str, *languages: str) -> list[str]:
     """The fenced blocks of these languages."""
-    return re.findall(rf"^```(?:{'|'.join(languages)})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for language, block in pages.blocks(text) if language in languages]
 
 
 def commands(text: str) -> list[list[str]]:
@@ -179,10 +180,3 @@ def test_the_guides_table_of_methods_is_made_from_their_facts():
     assert table == facts_of_methods(), (
         "put what `mibounds list methods --facts` prints into docs/pretraining.md"
     )
-
-
-def test_the_guides_python_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks((ROOT / "docs" / "pretraining.md").read_text(), "python"):
-        exec(compile(block, "pretraining.md", "exec"), names)

@@ -12,9 +12,9 @@ from typing import Any
 
 from mibounds import study
 from mibounds.study import Claim, Study, record
+from mibounds.study.verdict import OUTCOMES
 
 RESULTS = Path(__file__).parents[2] / "results"
-OUTCOMES = ("supported", "refuted", "inconclusive")
 NOT_RUN = "not run yet"
 MINUS = "\N{MINUS SIGN}"
 

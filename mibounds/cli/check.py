@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mibounds.cli.results import folder_of, folders, results_option
+from mibounds.cli.results import folders, named, results_option
 
 
 @click.command()
@@ -20,11 +20,9 @@ def check(studies: tuple[str, ...], results: Path) -> int:
     from mibounds.study import check as problems_of
     from mibounds.study import load, record
 
-    if studies:
-        loaded = [load(name) for name in studies]
-        chosen = [(study, folder_of(results, study.slug)) for study in loaded]
-    else:
-        chosen = [(load(record.require(folder)["study"]), folder) for folder in folders(results)]
+    chosen = named(studies, results) or [
+        (load(record.require(folder)["study"]), folder) for folder in folders(results)
+    ]
     exit_code = 0
     for study, folder in chosen:
         problems = problems_of(study, folder)

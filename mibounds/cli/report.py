@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from mibounds.cli.results import folder_of, folders, results_option
+from mibounds.cli.results import folders, named, results_option
 
 
 @click.command()
@@ -27,15 +28,12 @@ def report(studies: tuple[str, ...], results: Path, out: Path) -> None:
     """
     from mibounds import report as page
     from mibounds.cli.verdicts import study_of
-    from mibounds.study import Study, load, record
+    from mibounds.study import Study, record
 
     page.require_packages()
-    chosen: list[tuple[Study | None, Path]]
-    if studies:
-        named = [load(name) for name in dict.fromkeys(studies)]
-        chosen = [(study, folder_of(results, study.slug)) for study in named]
-    else:
-        chosen = [(study_of(record.require(folder)), folder) for folder in folders(results)]
+    chosen: Sequence[tuple[Study | None, Path]] = named(studies, results) or [
+        (study_of(record.require(folder)), folder) for folder in folders(results)
+    ]
     size = page.write([page.gather(study, folder) for study, folder in chosen], out)
     count = f"{len(chosen)} {'study' if len(chosen) == 1 else 'studies'}"
     click.echo(f"{out} ({count}, {size / 1e6:.1f} MB)")

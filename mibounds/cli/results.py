@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,14 @@ def out_folder(study: Study, preset: str, altered: bool, out: Path | None) -> Pa
 def folder_of(results: Path, slug: str) -> Path:
     """The study's folder in `results`, which may be that folder itself."""
     return results if (results / RECORD).is_file() else results / slug
+
+
+def named(studies: Iterable[str], results: Path) -> list[tuple[Study, Path]]:
+    """Studies by name or file, each once, with their folders in `results`."""
+    from mibounds.study import load
+
+    found = [load(name) for name in dict.fromkeys(studies)]
+    return [(study, folder_of(results, study.slug)) for study in found]
 
 
 def folders(results: Path) -> list[Path]:

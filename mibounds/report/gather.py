@@ -16,8 +16,6 @@ from mibounds.report.needed import Box, rows_in, rows_needed
 from mibounds.study import Claim, Study, check, read_results
 from mibounds.study.study import REPLICATE, Tables
 
-OUTCOMES = ("supported", "refuted", "inconclusive")
-
 
 @dataclass(frozen=True)
 class RowsLink:

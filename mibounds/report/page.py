@@ -15,7 +15,8 @@ import mibounds
 from mibounds import files
 from mibounds.errors import DataError
 from mibounds.report import chart, columns, figure
-from mibounds.report.gather import OUTCOMES, StudyResult, anchor
+from mibounds.report.gather import StudyResult, anchor
+from mibounds.study.verdict import OUTCOMES
 
 MINUS, NO_VALUE = "\N{MINUS SIGN}", "\N{EN DASH}"
 STYLES = ("report.css", "board.css", "explore.css", "print.css")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Verdict:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if self.outcome not in get_args(Outcome):
-            raise StudyError(f"a verdict is one of {', '.join(get_args(Outcome))}; got {self.outcome!r}")
+        if self.outcome not in OUTCOMES:
+            raise StudyError(f"a verdict is one of {', '.join(OUTCOMES)}; got {self.outcome!r}")
         for name in ("effect", "low", "high"):
             object.__setattr__(self, name, float(getattr(self, name)))
 
