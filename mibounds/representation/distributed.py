@@ -62,6 +62,11 @@ def set_up(device: torch.device) -> None:
     """Joins the processes that torchrun started, if it started several: by nccl on GPUs, else by gloo."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         return
+    # The functions of this module take the group of the time of its import as a default argument. torch imports it at
+    # some later moment, and it would then keep the group, with its threads, beyond `tear_down`; a thread that is still
+    # busy when Python ends aborts the process.
+    import torch.distributed.nn
+
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -115,6 +115,12 @@ def process(folder: Path) -> None:
         save_file(contiguous(findings_of(name)), folder / f"{name}-{distributed.rank()}.safetensors")
     save_file(contiguous(batch_norms()), folder / f"batch_norm-{distributed.rank()}.safetensors")
     distributed.tear_down()
+    (folder / f"threads-{os.environ['RANK']}").write_text("\n".join(threads()))
+
+
+def threads() -> list[str]:
+    """The names of this process's threads, where /proc tells them."""
+    return [name.read_text().strip() for name in Path("/proc/self/task").glob("*/comm")]
 
 
 def start(n: int, folder: Path) -> None:
@@ -195,6 +201,15 @@ def test_batch_norm_has_the_statistics_of_all_rows_and_their_gradients(together)
     for rank in range(n):
         found = load_file(folder / f"batch_norm-{rank}.safetensors")
         assert_same(found, batch_norms(), f"batch norm on rank {rank}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are read from /proc")
+def test_no_thread_of_the_group_is_left(together):
+    """One that is busy when Python ends would abort the process."""
+    n, folder = together
+    for rank in range(n):
+        names = (folder / f"threads-{rank}").read_text().split("\n")
+        assert not [name for name in names if "gloo" in name], names
 
 
 def test_the_findings_would_show_a_wrong_gradient(alone):
