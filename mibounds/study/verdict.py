@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mibounds.errors import StudyError
@@ -48,7 +48,8 @@ class Verdict:
         outcome: Outcome = (
             "supported" if low > threshold else "refuted" if high < threshold else "inconclusive"
         )
-        return cls(outcome, effect, low, high, unit, reason)
+        found = cls(outcome, effect, low, high, unit, reason)
+        return found._with_what_it_takes(threshold)
 
     @classmethod
     def below(
@@ -58,7 +59,8 @@ class Verdict:
         outcome: Outcome = (
             "supported" if high < threshold else "refuted" if low > threshold else "inconclusive"
         )
-        return cls(outcome, effect, low, high, unit, reason)
+        found = cls(outcome, effect, low, high, unit, reason)
+        return found._with_what_it_takes(threshold)
 
     @classmethod
     def equivalent(
@@ -67,7 +69,8 @@ class Verdict:
         """Supported if the interval lies inside -margin..margin, refuted if wholly outside on one side."""
         inside, outside = -margin < low and high < margin, low > margin or high < -margin
         outcome: Outcome = "supported" if inside else "refuted" if outside else "inconclusive"
-        return cls(outcome, effect, low, high, unit, reason)
+        found = cls(outcome, effect, low, high, unit, reason)
+        return found._with_what_it_takes(-margin, margin)
 
     @classmethod
     def inconclusive(cls, reason: str, unit: str = "") -> Verdict:
@@ -81,6 +84,23 @@ class Verdict:
             raise StudyError("a conjunction needs at least one part; got none")
         rank = {"refuted": 0, "inconclusive": 1, "supported": 2}
         return min(parts, key=lambda part: rank[part.outcome])
+
+    def _with_what_it_takes(self, *thresholds: float) -> Verdict:
+        """An undecided claim's reason says how many times as many replicates would decide, were the effect as found.
+
+        An interval narrows as n^-1/2; the end that lies beyond a threshold has to come back to it.
+        """
+        times = [
+            ((self.effect - end) / (self.effect - t)) ** 2 if self.effect != t else math.inf
+            for t in thresholds
+            for end in (self.low if self.effect > t else self.high,)
+            if min(self.effect, end) <= t <= max(self.effect, end)
+        ]
+        if self.outcome != "inconclusive" or not times:
+            return self
+        few = "over 1,000" if max(times) > 1000 else f"about {math.ceil(max(times))}"
+        takes = f"{few} times the replicates would decide, were the effect as found"
+        return replace(self, reason=f"{self.reason}; {takes}" if self.reason else takes)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the fields in order, an end that is not finite as None."""

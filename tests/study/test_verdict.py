@@ -46,6 +46,28 @@ def test_equivalent(low, high, outcome):
     assert Verdict.equivalent(0.0, low, high, margin=0.5).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("verdict", "times"),
+    [
+        (Verdict.above(1.0, -1.0, 3.0, threshold=0.0), "about 4"),
+        (Verdict.above(-1.0, -4.0, 2.0, threshold=0.0), "about 9"),
+        (Verdict.below(1.0, 0.0, 2.5, threshold=2.0), "about 3"),  # 1.5 has to become 1
+        (Verdict.equivalent(0.1, -0.7, 0.9, margin=0.5), "about 4"),  # the nearer end is the harder one
+        (Verdict.equivalent(0.6, 0.4, 0.8, margin=0.5), "about 4"),
+        (Verdict.above(0.0, -1.0, 1.0, threshold=0.0), "over 1,000"),
+        (Verdict.above(0.5, -math.inf, 1.0, threshold=0.0), "over 1,000"),
+    ],
+)
+def test_what_is_undecided_says_what_would_decide_it(verdict, times):
+    assert verdict.outcome == INCONCLUSIVE
+    assert verdict.reason == f"{times} times the replicates would decide, were the effect as found"
+
+
+def test_what_is_decided_or_has_no_effect_asks_for_nothing():
+    assert Verdict.above(1.0, 0.5, 2.0, threshold=0.0, reason="all").reason == "all"
+    assert Verdict.above(math.nan, math.nan, math.nan, threshold=0.0, reason="none").reason == "none"
+
+
 def test_a_conjunction_takes_its_weakest_part():
     yes, no, open_ = (Verdict(outcome, effect=1.0) for outcome in (SUPPORTED, REFUTED, INCONCLUSIVE))
     assert Verdict.all_of(yes, yes).outcome == SUPPORTED
