@@ -111,7 +111,13 @@ def _all(
         return Verdict.inconclusive("the table has no group that this claim needs")
     confidence = statistics.holm_confidence([p_value(values) for values in groups.values()], alpha)
     parts = [
-        judge(statistics.mean_interval(list(values), level), f"worst of {len(groups)}: {name}")
+        judge(statistics.mean_interval(list(values), level), _which(name, len(groups)))
         for (name, values), level in zip(groups.items(), confidence, strict=True)
     ]
     return Verdict.all_of(*sorted(parts, key=lambda part: merit(part.effect)))
+
+
+def _which(name: Any, n: int) -> str:
+    """How a reason calls one of n groups."""
+    shown = ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+    return f"worst of {n}: {shown}" if n > 1 else shown

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mibounds.errors import StudyError
-from mibounds.study import Verdict, best_by_others, first_failure, if_all_ok, provided
+from mibounds.study import Verdict, all_above, best_by_others, first_failure, if_all_ok, provided
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
@@ -66,6 +66,12 @@ def test_what_is_undecided_says_what_would_decide_it(verdict, times):
 def test_what_is_decided_or_has_no_effect_asks_for_nothing():
     assert Verdict.above(1.0, 0.5, 2.0, threshold=0.0, reason="all").reason == "all"
     assert Verdict.above(math.nan, math.nan, math.nan, threshold=0.0, reason="none").reason == "none"
+
+
+def test_the_group_that_decides_is_named():
+    low, high = [0.4, 0.5, 0.45], [0.8, 0.9, 0.85]
+    assert all_above({("digits", 8): low, ("digits", 2): high}, 0.1, "nats").reason == "worst of 2: digits, 8"
+    assert all_above({"digits": low}, 0.1, "nats").reason == "digits"
 
 
 def test_a_conjunction_takes_its_weakest_part():
