@@ -131,13 +131,20 @@ def draw_mean(ax: Axes, x: float, values: Values, **line: Any) -> None:
 
 
 def draw_legend(figure: Figure, columns: int | None = None) -> None:
-    """One legend above all panels, clear of their common axis label; each label once, in order of appearance."""
+    """One legend above all panels, clear of their common axis label; each label once, in order of appearance.
+
+    Fewer columns than asked for where those are wider than the figure.
+    """
     by_label: dict[str, Any] = {}
     for ax in figure.axes:
         handles, texts = ax.get_legend_handles_labels()
         by_label |= dict(zip(texts, handles, strict=True))
     ncols = columns or len(by_label)
-    figure.legend(by_label.values(), by_label.keys(), loc="outside upper center", ncols=ncols)
+    for n in range(ncols, 0, -1):
+        legend = figure.legend(by_label.values(), by_label.keys(), loc="outside upper center", ncols=n)
+        if n == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _draw_line(ax: Axes, nats: Values, x: Sequence[float] | None, line: dict[str, Any]) -> None:
