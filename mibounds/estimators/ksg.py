@@ -64,7 +64,7 @@ class KSG(Estimator):
         >>> from mibounds.distributions.gaussian import Gaussian
         >>> x, y = (side.numpy() for side in Gaussian.from_correlation(1, 0.8).sample(2000, seed=0))
         >>> print(KSG().estimate(Samples(x, y), seed=0, confidence=0.95))
-        0.504 nats (95% interval 0.454 to 0.553) by ksg, no bound: the truth may lie on either side
+        0.504 nats (95% interval 0.456 to 0.551) by ksg, no bound: the truth may lie on either side
     """
 
     neighbours: int = 3
