@@ -23,9 +23,7 @@ Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 WORD = 64
-RUNS = (
-    2560  # worked on together: few enough for the near caches, enough that threads seldom wait for each other
-)
+RUNS = 2560  # worked on together: few enough for the caches, enough that threads seldom wait for each other
 TABLE_BITS = 2**28  # of the tables of a block
 IN_ONE_THREAD = 5_000  # points for which threads cost more than they save
 
@@ -81,7 +79,7 @@ class Boxes:
         first, last = ("left", "right") if closed else ("right", "left")
 
         def span(c: int) -> None:
-            order = np.argsort(points[:, c], kind="stable")
+            order = np.argsort(points[:, c])
             values, reached = points[order, c], reach[order]
             ranks[order, c] = np.arange(len(points))
             low[order, c] = np.searchsorted(values, values - reached, first)  # type: ignore[call-overload]

@@ -72,13 +72,14 @@ def by_tree(points: Array, k: int) -> Nearest:
     """`nearest` by a k-d tree of SciPy."""
     from scipy.spatial import KDTree
 
-    tree = KDTree(points)
+    tree = KDTree(points, balanced_tree=False)
     order = tree.indices  # neighbours one after the other walk the same branches
     workers = 1 if len(points) < IN_ONE_THREAD else -1
     distances, rows = map(np.asarray, tree.query(points[order], k + 1, p=np.inf, workers=workers))
-    back = np.argsort(order)
     # The first is the point itself, or a copy of it, at distance 0.
-    return Nearest(distances[back, 1:], rows[back, 1:])
+    found = Nearest(np.empty((len(points), k)), np.empty((len(points), k), np.int64))
+    found.distances[order], found.rows[order] = distances[:, 1:], rows[:, 1:]
+    return found
 
 
 def by_boxes(points: Array, k: int) -> Nearest:

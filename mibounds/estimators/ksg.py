@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators._boxes import Array, Integers, in_threads
+from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
 from mibounds.estimators._neighbours import n_within, nearest, on_grid, rectangle
 from mibounds.estimators.base import Estimate, Estimator
 from mibounds.seeding import seed_of
@@ -115,10 +115,13 @@ class KSG(Estimator):
         ties = found.has_ties()
         if self.algorithm == 1:
             distance = found.distances[:, k - 1]
-            n_x, n_y = (n_within(side, distance, closed=False) for side in (x, y))
+            n_x, n_y = in_threads(
+                lambda side: n_within(side, distance, closed=False), (x, y), alone=n < IN_ONE_THREAD
+            )
             return digamma(k) + digamma(n) - digamma(n_x + 1) - digamma(n_y + 1), ties
         reach_x, reach_y = rectangle(x, y, found, k)
-        n_x, n_y = (n_within(side, reach, closed=True) for side, reach in ((x, reach_x), (y, reach_y)))
+        sides = ((x, reach_x), (y, reach_y))
+        n_x, n_y = in_threads(lambda side: n_within(*side, closed=True), sides, alone=n < IN_ONE_THREAD)
         ties |= (reach_x == 0) | (reach_y == 0)
         return digamma(k) - 1 / k + digamma(n) - digamma(n_x) - digamma(n_y), ties
 
