@@ -177,12 +177,12 @@ def _require_room(grid: Grid, folder: Path) -> None:
 
 def _tasks(grid: Grid, folder: Path, finished: set[str]) -> list[Task]:
     study_file = Path(str(grid.study.file))
-    sha256 = files.sha256_of(study_file)
+    sha256, whole_path = files.sha256_of(study_file), str(folder.resolve())
     return [
         Task(
             study_file=str(study_file),
             study_sha256=sha256,
-            folder=str(folder.resolve()),
+            folder=whole_path,
             label=pack.label,
             points=[cell.point for cell in pack.cells],
             settings=pack.settings,
@@ -213,7 +213,9 @@ def _measure(
                     if kind == "failed":
                         failures.append(event)
                         reporter.note(f"failed: {task.label}: {reason}")
-            reporter.show(len(wanted & store.present()))
+            if reporter.is_due():  # a folder of ten thousand cells is not read at each of their ends
+                reporter.show(len(wanted & store.present()))
+        reporter.show(len(wanted & store.present()))
     except KeyboardInterrupt:
         done = len(wanted & store.present())
         reporter.note(
