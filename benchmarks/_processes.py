@@ -24,14 +24,14 @@ class Watched(NamedTuple):
     """What a command took.
 
     Attributes:
-        cpu_seconds: of its process and of all that it waited for.
+        core_seconds: of its process and of all that it waited for.
         memory: at moments at which it had workers; empty where the system does not tell.
         peak_mib: of the largest of its processes, tables and figures included.
     """
 
     code: int
     wall_seconds: float
-    cpu_seconds: float
+    core_seconds: float
     memory: list[Memory]
     peak_mib: float
 

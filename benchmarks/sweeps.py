@@ -6,10 +6,11 @@
 
 - full: 10,000 cells that cost nothing, in packs of 1, 4, 16 and 64
 - alone: 10,000 such cells, each a pack of its own
-- working: 40 cells that multiply matrices with one thread, so that a second core has something to do
+- working: 80 cells that multiply matrices with one thread, so that a second core has something to do
 
-Overhead is what is left beside the measured seconds: of wall clock times workers, and of the seconds that the cores
-were at it, which other processes on the machine hardly lengthen. Both count the start, the tables and the record too.
+Overhead is what wall clock times workers leaves beside the measured seconds; the start, the tables and the record count
+too. `core_ms_a_cell` is all that the cores did, which other processes on the machine hardly lengthen, and `busy` the
+share of the workers' time that went into cells.
 Writes `results/benchmarks/sweeps.csv`, a row a run. Exit codes: 0 all was measured, 1 a run failed.
 """
 
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -58,10 +58,11 @@ def row_of(preset: str, workers: int, repeat: int) -> dict[str, Any]:
         "repeat": repeat,
         "cells": cells,
         "wall_seconds": watched.wall_seconds,
-        "cpu_seconds": watched.cpu_seconds,
+        "core_seconds": watched.core_seconds,
         "measured_seconds": measured,
         "overhead_ms_a_cell": 1000 * (watched.wall_seconds * workers - measured) / cells,
-        "cpu_overhead_ms_a_cell": 1000 * (watched.cpu_seconds - measured) / cells,
+        "core_ms_a_cell": 1000 * watched.core_seconds / cells,
+        "busy": measured / (watched.wall_seconds * workers),
         **growth(watched.memory),
         "peak_mib": watched.peak_mib,
         "load": _machine.load(),
@@ -69,11 +70,11 @@ def row_of(preset: str, workers: int, repeat: int) -> dict[str, Any]:
 
 
 def growth(memory: Sequence[Memory]) -> dict[str, float | None]:
-    """Medians over the first and the last tenth of the moments with workers at it; None where these are few."""
+    """Peaks over the first and the last tenth of the moments with workers at it; None where these are few."""
     tenth = len(memory) // 10
     parts = {"early": memory[:tenth], "late": memory[len(memory) - tenth :]}
     return {
-        f"{who}_mib_{when}": statistics.median(getattr(moment, who) for moment in moments) if tenth else None
+        f"{who}_mib_{when}": max(getattr(moment, who) for moment in moments) if tenth else None
         for who in Memory._fields
         for when, moments in parts.items()
     }
@@ -95,10 +96,9 @@ def text_of(table: pd.DataFrame) -> str:
 
 def _overhead(rows: pd.DataFrame) -> str:
     wall = spread(rows["overhead_ms_a_cell"].tolist())
-    cpu = spread(rows["cpu_overhead_ms_a_cell"].tolist())
     return (
-        f"{wall.median:.2f} ms a cell beside its work ({wall.low:.2f} .. {wall.high:.2f}), "
-        f"{cpu.median:.2f} of the cores ({cpu.low:.2f} .. {cpu.high:.2f})"
+        f"{wall.median:.2f} ms a cell beside its work ({wall.low:.2f} .. {wall.high:.2f}); "
+        f"of the cores {rows['core_ms_a_cell'].median():.2f} ms in all; busy {rows['busy'].median():.0%}"
     )
 
 

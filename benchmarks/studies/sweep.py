@@ -34,7 +34,7 @@ STUDY = Study(
     presets={
         "full": {"replicates": 2500},
         "alone": {"replicates": 10_000, "width": (1,)},
-        "working": {"replicates": 40, "width": (1,), "side": 1024, "products": 10},
+        "working": {"replicates": 80, "width": (1,), "side": 1024, "products": 10},
         "tiny": {"replicates": 3},
     },
     claims=(

@@ -21,13 +21,13 @@ def test_overhead_is_what_the_measured_seconds_leave(monkeypatch, tmp_path):
     def watched(command, environment, said):
         assert environment["OMP_NUM_THREADS"] == "1"
         assert real(command, environment, said).code == 0
-        return Watched(0, wall_seconds=100.0, cpu_seconds=150.0, memory=[], peak_mib=80.0)
+        return Watched(0, wall_seconds=100.0, core_seconds=150.0, memory=[], peak_mib=80.0)
 
     monkeypatch.setattr(sweeps, "watch", watched)
     row = sweeps.row_of("tiny", 2, 0)
     assert row["cells"] == 12 and 0 < row["measured_seconds"] < 100
     assert row["overhead_ms_a_cell"] == pytest.approx(1000 * (2 * 100 - row["measured_seconds"]) / 12)
-    assert row["cpu_overhead_ms_a_cell"] == pytest.approx(1000 * (150 - row["measured_seconds"]) / 12)
+    assert row["core_ms_a_cell"] == 1000 * 150 / 12 and row["busy"] == row["measured_seconds"] / 200
 
 
 def test_a_run_that_fails_is_told_and_nothing_is_kept(monkeypatch, tmp_path, capsys):
@@ -39,16 +39,16 @@ def test_a_run_that_fails_is_told_and_nothing_is_kept(monkeypatch, tmp_path, cap
 def test_growth_compares_the_first_tenth_with_the_last():
     memory = [Memory(float(i), 100.0 - i) for i in range(30)]
     assert growth(memory) == {
-        "driver_mib_early": 1.0,
-        "driver_mib_late": 28.0,
-        "workers_mib_early": 99.0,
-        "workers_mib_late": 72.0,
+        "driver_mib_early": 2.0,
+        "driver_mib_late": 29.0,
+        "workers_mib_early": 100.0,
+        "workers_mib_late": 73.0,
     }
     assert set(growth(memory[:9]).values()) == {None}, "too few to have tenths"
 
 
 def test_what_two_workers_gain_is_taken_turn_by_turn():
-    columns = ("overhead_ms_a_cell", "cpu_overhead_ms_a_cell", "peak_mib")
+    columns = ("overhead_ms_a_cell", "core_ms_a_cell", "busy", "peak_mib")
     rows = [
         {"preset": "full", "workers": workers, "repeat": repeat, "cells": 10_000, "wall_seconds": wall}
         | dict.fromkeys(columns, 2.0)
