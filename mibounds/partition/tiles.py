@@ -1,0 +1,100 @@
+"""What all ways to a partition share: candidates, and scores of a tile as powers of two under a shift.
+
+Scores are taken to base 2, since 2^s costs a core a fifth of e^s, and under one shift that no score passes by more than
+HEADROOM, so that no tile waits for its maximum. A row whose sum comes out below FLOOR, which takes scores of a very wide
+range, lies too deep under that shift and is taken again under its own maximum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mibounds.errors import ParameterError, ShapeError
+
+LOG2_E, LN_2 = math.log2(math.e), math.log(2)
+HEADROOM = 56.0  # base-2 exponents of float32 reach from -126 to 128
+FLOOR = 2.0**-60
+COLUMNS = 1024  # of a tile, which with a few hundred rows stays in a core's cache
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Candidates of all anchors: `keys`, `R x c x d`, and which of them anchor i is set against.
+
+    Attributes:
+        keys: already where scores are inner products.
+        first, count: keys i + first, ..., i + first + count - 1 modulo c; count None for all c. `first=1,
+            count=c - 1` is all but the own one.
+        anchor_labels, key_labels: `R x m` and `R x c`: keys of the anchor's label are left out, its own one, i, aside.
+
+    Raises: ShapeError, ParameterError.
+    """
+
+    keys: Tensor
+    first: int = 0
+    count: int | None = None
+    anchor_labels: Tensor | None = None
+    key_labels: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.keys.ndim != 3:
+            raise ShapeError(f"expected keys of shape R x c x d; got {tuple(self.keys.shape)}")
+        if self.count is not None and not 0 <= self.count <= self.length:
+            raise ParameterError(f"count must lie in 0..{self.length}, the keys there are; got {self.count}")
+        if (self.anchor_labels is None) != (self.key_labels is None):
+            raise ParameterError("labels are compared: expected anchor_labels and key_labels, or neither")
+
+    @property
+    def length(self) -> int:
+        return self.keys.shape[1]
+
+    def spans(self, rows: Span) -> Iterator[Span]:
+        """The columns that anchors `rows` may need, in pieces of one tile."""
+        length, start = self.length, 0
+        needed = length
+        if self.count is not None and self.count + rows[1] - rows[0] - 1 < length:
+            needed, start = self.count + rows[1] - rows[0] - 1, (rows[0] + self.first) % length
+        for piece in pieces(start, min(start + needed, length)):
+            yield piece
+        for piece in pieces(0, start + needed - length):
+            yield piece
+
+    def drop(self, scores: Tensor, run: int, rows: Span, columns: Span) -> None:
+        """Puts -inf in place of the scores of keys that are not the anchors'."""
+        if self.count is not None and not self._whole(rows, columns):
+            distance = (self._ahead(scores, rows, columns) - self.first) % self.length
+            scores.masked_fill_(distance >= self.count, -torch.inf)
+        if self.anchor_labels is not None and self.key_labels is not None:
+            same = self.anchor_labels[run, slice(*rows), None] == self.key_labels[run, slice(*columns)]
+            own = self._ahead(scores, rows, columns) == 0
+            scores.masked_fill_(same & ~own, -torch.inf)
+
+    def _whole(self, rows: Span, columns: Span) -> bool:
+        """Whether no key of the tile is left out by its distance."""
+        assert self.count is not None
+        least = columns[0] - (rows[1] - 1) - self.first
+        most = columns[1] - 1 - rows[0] - self.first
+        turn = least // self.length
+        return most // self.length == turn and most - turn * self.length < self.count
+
+    def _ahead(self, scores: Tensor, rows: Span, columns: Span) -> Tensor:
+        i, j = (torch.arange(*span, device=scores.device) for span in (rows, columns))
+        return j - i.unsqueeze(1)
+
+
+def pieces(start: int, stop: int, size: int = COLUMNS) -> Iterator[Span]:
+    """`start:stop` in pieces of `size`."""
+    for begin in range(start, stop, size):
+        yield begin, min(begin + size, stop)
+
+
+def largest(rows: Tensor, columns: Tensor) -> Tensor:
+    """What no inner product of a row of one and a row of the other passes: a number on the device."""
+    return rows.norm(dim=-1).max() * columns.norm(dim=-1).max()
