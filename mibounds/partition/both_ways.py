@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import ShapeError
-from mibounds.partition.tiles import FLOOR, HEADROOM, LN_2, LOG2_E, Span, largest, pieces
+from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Span, pieces, shift_of
 
 SIDE = 512  # of a tile
 
@@ -94,7 +94,7 @@ class _Run:
         self.a, self.b, self.skip, self.mirrored = a, b, skip, mirrored
         self.scaled = a * LOG2_E
         self.tile = a.new_empty(SIDE * SIDE)
-        one = largest(self.scaled, b) - HEADROOM
+        one = shift_of(self.scaled, b)
         self.shifts = one.expand(len(a), 1), one.expand(1, len(b))
         self.one_shift = True
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import ShapeError
-from mibounds.partition.tiles import FLOOR, HEADROOM, LN_2, LOG2_E, Block, Span, largest, pieces
+from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Block, Span, pieces, shift_of
 
 HELD = 2**24  # scores at once
 ROWS = 128, 512  # the fewest and the most anchors at once
@@ -75,12 +75,17 @@ class _Run:
     """One run: some anchors at a time against all candidates."""
 
     def __init__(
-        self, run: int, blocks: Sequence[Block], anchors: Tensor, keys: list[Tensor], gradients: list[Tensor | None]
+        self,
+        run: int,
+        blocks: Sequence[Block],
+        anchors: Tensor,
+        keys: list[Tensor],
+        gradients: list[Tensor | None],
     ):
         self.run, self.blocks, self.anchors, self.keys = run, blocks, anchors * LOG2_E, keys
         self.of_anchors, *self.of_keys = gradients
         self.natural = anchors
-        self.shift = max(largest(self.anchors, k) for k in keys if len(k)) - HEADROOM
+        self.shift = max(shift_of(self.anchors, k) for k in keys)
         n_keys = sum(map(len, keys))
         self.at_once = min(max(HELD // max(n_keys, 1), ROWS[0]), ROWS[1], max(len(anchors), 1))
         self.buffer = anchors.new_empty(self.at_once * n_keys)

@@ -1,8 +1,8 @@
 """What all ways to a partition share: candidates, and scores of a tile as powers of two under a shift.
 
-Scores are taken to base 2, since 2^s costs a core a fifth of e^s, and under one shift that no score passes by more than
-HEADROOM, so that no tile waits for its maximum. A row whose sum comes out below FLOOR, which takes scores of a very wide
-range, lies too deep under that shift and is taken again under its own maximum.
+Scores are taken to base 2, since 2^s costs a core a fifth of e^s, and under one shift that no score passes by more
+than HEADROOM, so that no tile waits for its maximum. A row whose sum comes out below FLOOR, which takes scores of a
+very wide range, lies too deep under that shift and is taken again under its own maximum.
 """
 
 from __future__ import annotations
@@ -95,6 +95,9 @@ def pieces(start: int, stop: int, size: int = COLUMNS) -> Iterator[Span]:
         yield begin, min(begin + size, stop)
 
 
-def largest(rows: Tensor, columns: Tensor) -> Tensor:
-    """What no inner product of a row of one and a row of the other passes: a number on the device."""
-    return rows.norm(dim=-1).max() * columns.norm(dim=-1).max()
+def shift_of(rows: Tensor, columns: Tensor) -> Tensor:
+    """A number on the device that no inner product passes by more than HEADROOM; 0, which rounds nothing, if it can."""
+    if columns.numel() == 0:
+        return columns.new_zeros(())
+    largest = rows.norm(dim=-1).max() * columns.norm(dim=-1).max()
+    return (largest - HEADROOM).clamp(min=0)
