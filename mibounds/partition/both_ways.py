@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import ShapeError
-from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Span, pieces, shift_of
-
-SIDE = 512  # of a tile
+from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, longest, scored, shift_of
 
 Join = Callable[[Tensor, Tensor], Tensor]
 
@@ -93,8 +91,7 @@ class _Run:
     def __init__(self, a: Tensor, b: Tensor, skip: tuple[int, ...], mirrored: bool):
         self.a, self.b, self.skip, self.mirrored = a, b, skip, mirrored
         self.scaled = a * LOG2_E
-        self.tile = a.new_empty(SIDE * SIDE)
-        one = shift_of(self.scaled, b)
+        one = shift_of(longest(self.scaled), longest(b))
         self.shifts = one.expand(len(a), 1), one.expand(1, len(b))
         self.one_shift = True
 
@@ -124,20 +121,7 @@ class _Run:
 
     def _tiles(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """Rows, columns and scores to base 2; of a mirrored matrix those on and above the diagonal."""
-        for rows in pieces(0, len(self.a), SIDE):
-            for columns in pieces(rows[0] if self.mirrored else 0, len(self.b), SIDE):
-                i, j = slice(*rows), slice(*columns)
-                height, width = rows[1] - rows[0], columns[1] - columns[0]
-                out = self.tile[: height * width].view(height, width)
-                torch.mm(self.scaled[i], self.b[j].T, out=out)
-                self._drop(out, rows, columns)
-                yield i, j, out
-
-    def _drop(self, scores: Tensor, rows: Span, columns: Span) -> None:
-        for distance in {sign * d for d in self.skip for sign in (1, -1)}:
-            offset = distance + rows[0] - columns[0]
-            if -scores.shape[0] < offset < scores.shape[1]:
-                scores.diagonal(offset).fill_(-torch.inf)
+        return scored(self.scaled, self.b, self.skip, self.mirrored)
 
     def _own_mirror(self, i: slice, j: slice) -> bool:
         """Whether a tile holds both a pair and its mirror image."""

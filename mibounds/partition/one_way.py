@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import ShapeError
-from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Block, Span, pieces, shift_of
+from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Block, Span, longest, pieces, shift_of
 
 HELD = 2**24  # scores at once
 ROWS = 128, 512  # the fewest and the most anchors at once
@@ -85,7 +85,7 @@ class _Run:
         self.run, self.blocks, self.anchors, self.keys = run, blocks, anchors * LOG2_E, keys
         self.of_anchors, *self.of_keys = gradients
         self.natural = anchors
-        self.shift = max(shift_of(self.anchors, k) for k in keys)
+        self.shift = shift_of(longest(self.anchors), torch.stack([longest(k) for k in keys]).max())
         n_keys = sum(map(len, keys))
         self.at_once = min(max(HELD // max(n_keys, 1), ROWS[0]), ROWS[1], max(len(anchors), 1))
         self.buffer = anchors.new_empty(self.at_once * n_keys)

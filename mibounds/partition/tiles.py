@@ -8,7 +8,7 @@ very wide range, lies too deep under that shift and is taken again under its own
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from mibounds.errors import ParameterError, ShapeError
 LOG2_E, LN_2 = math.log2(math.e), math.log(2)
 HEADROOM = 56.0  # base-2 exponents of float32 reach from -126 to 128
 FLOOR = 2.0**-60
+SIDE = 512  # of a square tile
 COLUMNS = 1024  # of a tile, which with a few hundred rows stays in a core's cache
 
 Span = tuple[int, int]
@@ -95,9 +96,32 @@ def pieces(start: int, stop: int, size: int = COLUMNS) -> Iterator[Span]:
         yield begin, min(begin + size, stop)
 
 
+def scored(
+    rows: Tensor, columns: Tensor, skip: Collection[int] = (), mirrored: bool = False
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Spans of rows and columns with their inner products, which the next tile overwrites.
+
+    Args:
+        rows, columns: `n x d`, `m x d`.
+        skip: pairs with |column - row| among these are -inf.
+        mirrored: the matrix is symmetric; tiles below the diagonal are left out.
+    """
+    buffer = rows.new_empty(SIDE * SIDE)
+    for top, bottom in pieces(0, len(rows), SIDE):
+        for left, right in pieces(top if mirrored else 0, len(columns), SIDE):
+            out = buffer[: (bottom - top) * (right - left)].view(bottom - top, right - left)
+            torch.mm(rows[top:bottom], columns[left:right].T, out=out)
+            for offset in {sign * distance + top - left for distance in skip for sign in (1, -1)}:
+                if top - bottom < offset < right - left:
+                    out.diagonal(offset).fill_(-torch.inf)
+            yield slice(top, bottom), slice(left, right), out
+
+
+def longest(rows: Tensor) -> Tensor:
+    """The largest norm of `... x n x d`: `...`, on the device."""
+    return rows.norm(dim=-1).amax(-1) if rows.shape[-2] else rows.new_zeros(rows.shape[:-2])
+
+
 def shift_of(rows: Tensor, columns: Tensor) -> Tensor:
-    """A number on the device that no inner product passes by more than HEADROOM; 0, which rounds nothing, if it can."""
-    if columns.numel() == 0:
-        return columns.new_zeros(())
-    largest = rows.norm(dim=-1).max() * columns.norm(dim=-1).max()
-    return (largest - HEADROOM).clamp(min=0)
+    """From both sides' `longest`: no inner product passes it by more than HEADROOM. Where it can it is 0: exact."""
+    return (rows * columns - HEADROOM).clamp(min=0)

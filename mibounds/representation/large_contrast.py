@@ -11,6 +11,7 @@ from mibounds.partition import (
     Block,
     mean_log_partition,
     mean_log_partition_both_ways,
+    mean_log_partition_in_ring,
     mean_log_partition_of_pairs,
 )
 from mibounds.representation.contrast import Arrangement, available, require_negatives
@@ -55,6 +56,27 @@ def softmax_loss(
         for a, b, tau, k in zip(z_a.split(1), z_b.split(1), taus.split(1), counts, strict=True)
     ]
     return torch.cat(losses)
+
+
+def softmax_loss_in_ring(
+    z_a: Tensor,
+    z_b: Tensor,
+    temperature: Tensor | float,
+    arrangement: Arrangement = "one-way",
+    with_positive: bool = True,
+) -> Tensor:
+    """The same over the rows that all processes hold, each its own: the mean over this one's anchors, `R`.
+
+    The mean over processes is the loss; its gradients are right where that is what is minimised.
+    """
+    tau = temperature if isinstance(temperature, Tensor) else z_a.new_tensor(temperature).view(1, 1, 1)
+    positives = ((z_a * z_b).sum(-1) / tau.squeeze(-1)).mean(-1)
+    if arrangement == "two-view":
+        both, skip = torch.cat([z_a, z_b], dim=1), (0,) if with_positive else (0, z_a.shape[1])
+        return mean_log_partition_in_ring(both / tau, both, skip)[0] - positives
+    ways = [(z_a, z_b), (z_b, z_a)][: 1 + (arrangement == "symmetric")]
+    means = [mean_log_partition_in_ring(q / tau, k, () if with_positive else (0,))[0] for q, k in ways]
+    return torch.stack(means).mean(0) - positives
 
 
 def _loss(a: Tensor, b: Tensor, tau: Tensor, arrangement: Arrangement, k: int, with_positive: bool) -> Tensor:

@@ -10,7 +10,6 @@ from torch.nn.functional import normalize
 from mibounds.errors import ParameterError, ShapeError
 from mibounds.partition import (
     Block,
-    both_ways,
     mean_log_partition,
     mean_log_partition_both_ways,
     mean_log_partition_of_pairs,
@@ -27,7 +26,7 @@ def small_tiles(request, monkeypatch):
     """Several tiles and chunks a matrix, ragged ones among them; or all in one."""
     if request.param == "small tiles":
         monkeypatch.setattr(tiles.pieces, "__defaults__", (8,))
-        monkeypatch.setattr(both_ways, "SIDE", 8)
+        monkeypatch.setattr(tiles, "SIDE", 8)
         monkeypatch.setattr(one_way, "ROWS", (4, 10))
         monkeypatch.setattr(one_way, "HELD", 200)
 
