@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import ShapeError
-from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, longest, scored, shift_of
+from mibounds.partition.tiles import FLOOR, LN_2, longest, scored, shift_of
 
 Join = Callable[[Tensor, Tensor], Tensor]
 
@@ -90,8 +90,7 @@ class _Run:
 
     def __init__(self, a: Tensor, b: Tensor, skip: tuple[int, ...], mirrored: bool):
         self.a, self.b, self.skip, self.mirrored = a, b, skip, mirrored
-        self.scaled = a * LOG2_E
-        one = shift_of(longest(self.scaled), longest(b))
+        one = shift_of(longest(a), longest(b))
         self.shifts = one.expand(len(a), 1), one.expand(1, len(b))
         self.one_shift = True
 
@@ -121,7 +120,7 @@ class _Run:
 
     def _tiles(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """Rows, columns and scores to base 2; of a mirrored matrix those on and above the diagonal."""
-        return scored(self.scaled, self.b, self.skip, self.mirrored)
+        return scored(self.a, self.b, self.skip, self.mirrored)
 
     def _own_mirror(self, i: slice, j: slice) -> bool:
         """Whether a tile holds both a pair and its mirror image."""

@@ -7,17 +7,14 @@ operations, and no score is computed twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mibounds.errors import ShapeError
-from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Block, Span, longest, pieces, shift_of
-
-HELD = 2**24  # scores at once
-ROWS = 128, 512  # the fewest and the most anchors at once
+from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, Block, Span, longest, pieces, shift_of, sizes
 
 
 def mean_log_partition(anchors: Tensor, blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
@@ -82,12 +79,13 @@ class _Run:
         keys: list[Tensor],
         gradients: list[Tensor | None],
     ):
-        self.run, self.blocks, self.anchors, self.keys = run, blocks, anchors * LOG2_E, keys
+        self.run, self.blocks, self.anchors, self.keys = run, blocks, anchors, keys
         self.of_anchors, *self.of_keys = gradients
-        self.natural = anchors
         self.shift = shift_of(longest(self.anchors), torch.stack([longest(k) for k in keys]).max())
         n_keys = sum(map(len, keys))
-        self.at_once = min(max(HELD // max(n_keys, 1), ROWS[0]), ROWS[1], max(len(anchors), 1))
+        size = sizes(anchors.device)
+        fewest, most = size.rows
+        self.at_once = min(max(size.held // max(n_keys, 1), fewest), most, max(len(anchors), 1))
         self.buffer = anchors.new_empty(self.at_once * n_keys)
 
     def log_partition(self) -> Tensor:
@@ -102,7 +100,7 @@ class _Run:
         self._pull(rows, torch.where(sums > 0, 1 / (len(self.anchors) * sums), 0.0))
         return LN_2 * (shift + sums.log2()).squeeze(1)
 
-    def _tiles(self, rows: Span) -> Any:
+    def _tiles(self, rows: Span) -> Iterator[tuple[int, Span, Tensor]]:
         """Each block's number, columns, and the place of its scores, tile after tile."""
         height, used = rows[1] - rows[0], 0
         for number, block in enumerate(self.blocks):
@@ -111,26 +109,29 @@ class _Run:
                 yield number, columns, self.buffer[used : used + height * width].view(height, width)
                 used += height * width
 
-    def _scores(self, rows: Span, number: int, columns: Span, out: Tensor) -> Tensor:
-        torch.mm(self.anchors[slice(*rows)], self.keys[number][slice(*columns)].T, out=out)
-        self.blocks[number].drop(out, self.run, rows, columns)
-        return out
+    def _scored(self, rows: Span) -> Iterator[tuple[Tensor, Tensor]]:
+        """The keys of each tile, and the scores to base 2."""
+        scaled = self.anchors[slice(*rows)] * LOG2_E
+        for number, columns, out in self._tiles(rows):
+            keys = self.keys[number][slice(*columns)]
+            torch.mm(scaled, keys.T, out=out)
+            self.blocks[number].drop(out, self.run, rows, columns)
+            yield keys, out
 
     def _fill(self, rows: Span, shift: Tensor) -> Tensor:
         """2^(s - shift) into the buffer; their sums, and the keys that they weigh."""
         sums = torch.zeros_like(shift)
         pull = None if self.of_anchors is None else self.of_anchors[slice(*rows)].zero_()
-        for number, columns, out in self._tiles(rows):
-            self._scores(rows, number, columns, out).sub_(shift).exp2_()
-            sums += out.sum(1, keepdim=True)
+        for keys, scores in self._scored(rows):
+            powers = scores.sub_(shift).exp2_()
+            sums += powers.sum(1, keepdim=True)
             if pull is not None:
-                pull.addmm_(out, self.keys[number][slice(*columns)])
+                pull.addmm_(powers, keys)
         return sums
 
     def _maxima(self, rows: Span) -> Tensor:
         found = self.anchors.new_full((rows[1] - rows[0], 1), -torch.inf)
-        for number, columns, out in self._tiles(rows):
-            scores = self._scores(rows, number, columns, out)
+        for _, scores in self._scored(rows):
             found = torch.maximum(found, scores.amax(1, keepdim=True))
         return found.nan_to_num(neginf=0.0)
 
@@ -138,7 +139,7 @@ class _Run:
         """The gradients of these anchors' share of the mean, from the buffer."""
         if self.of_anchors is not None:
             self.of_anchors[slice(*rows)] *= weights
-        weighed = self.natural[slice(*rows)] * weights
+        weighed = self.anchors[slice(*rows)] * weights
         for number, columns, out in self._tiles(rows):
             if (of_keys := self.of_keys[number]) is not None:
                 of_keys[slice(*columns)].addmm_(out.T, weighed)

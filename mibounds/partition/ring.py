@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from mibounds.partition.tiles import FLOOR, LN_2, LOG2_E, longest, scored, shift_of
+from mibounds.partition.tiles import FLOOR, LN_2, longest, scored, shift_of
 
 
 def mean_log_partition_in_ring(
@@ -60,10 +60,9 @@ class _Circle:
     """
 
     def __init__(self, anchors: Tensor, keys: Tensor, skip: tuple[int, ...]):
-        self.anchors, self.scaled = anchors, anchors * LOG2_E
-        self.keys, self.skip = keys.contiguous(), skip
+        self.anchors, self.keys, self.skip = anchors, keys.contiguous(), skip
         reach = _largest_of_all(longest(self.keys))
-        shift = shift_of(longest(self.scaled), reach)
+        shift = shift_of(longest(anchors), reach)
         self.shift = shift.view(-1, 1, 1).expand(*anchors.shape[:2], 1)
 
     def log_partitions(self) -> Tensor:
@@ -110,7 +109,7 @@ class _Circle:
 
     def _tiles(self, keys: Tensor, skip: tuple[int, ...]) -> Iterator[tuple[int, slice, slice, Tensor]]:
         for run in range(len(keys)):
-            for i, j, scores in scored(self.scaled[run], keys[run], skip):
+            for i, j, scores in scored(self.anchors[run], keys[run], skip):
                 yield run, i, j, scores
 
 

@@ -19,10 +19,34 @@ from mibounds.errors import ParameterError, ShapeError
 LOG2_E, LN_2 = math.log2(math.e), math.log(2)
 HEADROOM = 56.0  # base-2 exponents of float32 reach from -126 to 128
 FLOOR = 2.0**-60
-SIDE = 512  # of a square tile
-COLUMNS = 1024  # of a tile, which with a few hundred rows stays in a core's cache
 
 Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is computed at once.
+
+    Attributes:
+        side: of a square tile.
+        columns: of a tile in some anchors' row of tiles.
+        rows: the fewest and the most anchors in such a row.
+        held: scores of all its tiles together, as far as `rows` allows.
+    """
+
+    side: int
+    columns: int
+    rows: tuple[int, int]
+    held: int
+
+
+IN_CACHE = Sizes(side=512, columns=1024, rows=(128, 512), held=2**24)
+ON_GPU = Sizes(side=4096, columns=8192, rows=(128, 4096), held=2**27)  # few launches; not measured
+
+
+def sizes(device: torch.device) -> Sizes:
+    """A core's cache holds a tile; a GPU wants them large."""
+    return IN_CACHE if device.type == "cpu" else ON_GPU
 
 
 @dataclass(frozen=True)
@@ -62,10 +86,9 @@ class Block:
         needed = length
         if self.count is not None and self.count + rows[1] - rows[0] - 1 < length:
             needed, start = self.count + rows[1] - rows[0] - 1, (rows[0] + self.first) % length
-        for piece in pieces(start, min(start + needed, length)):
-            yield piece
-        for piece in pieces(0, start + needed - length):
-            yield piece
+        size = sizes(self.keys.device).columns
+        yield from pieces(start, min(start + needed, length), size)
+        yield from pieces(0, start + needed - length, size)
 
     def drop(self, scores: Tensor, run: int, rows: Span, columns: Span) -> None:
         """Puts -inf in place of the scores of keys that are not the anchors'."""
@@ -90,7 +113,7 @@ class Block:
         return j - i.unsqueeze(1)
 
 
-def pieces(start: int, stop: int, size: int = COLUMNS) -> Iterator[Span]:
+def pieces(start: int, stop: int, size: int) -> Iterator[Span]:
     """`start:stop` in pieces of `size`."""
     for begin in range(start, stop, size):
         yield begin, min(begin + size, stop)
@@ -99,18 +122,20 @@ def pieces(start: int, stop: int, size: int = COLUMNS) -> Iterator[Span]:
 def scored(
     rows: Tensor, columns: Tensor, skip: Collection[int] = (), mirrored: bool = False
 ) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Spans of rows and columns with their inner products, which the next tile overwrites.
+    """Spans of rows and columns with their scores to base 2, which the next tile overwrites.
 
     Args:
         rows, columns: `n x d`, `m x d`.
         skip: pairs with |column - row| among these are -inf.
         mirrored: the matrix is symmetric; tiles below the diagonal are left out.
     """
-    buffer = rows.new_empty(SIDE * SIDE)
-    for top, bottom in pieces(0, len(rows), SIDE):
-        for left, right in pieces(top if mirrored else 0, len(columns), SIDE):
+    side = sizes(rows.device).side
+    buffer = rows.new_empty(side * side)
+    for top, bottom in pieces(0, len(rows), side):
+        scaled = rows[top:bottom] * LOG2_E
+        for left, right in pieces(top if mirrored else 0, len(columns), side):
             out = buffer[: (bottom - top) * (right - left)].view(bottom - top, right - left)
-            torch.mm(rows[top:bottom], columns[left:right].T, out=out)
+            torch.mm(scaled, columns[left:right].T, out=out)
             for offset in {sign * distance + top - left for distance in skip for sign in (1, -1)}:
                 if top - bottom < offset < right - left:
                     out.diagonal(offset).fill_(-torch.inf)
@@ -123,5 +148,5 @@ def longest(rows: Tensor) -> Tensor:
 
 
 def shift_of(rows: Tensor, columns: Tensor) -> Tensor:
-    """From both sides' `longest`: no inner product passes it by more than HEADROOM. Where it can it is 0: exact."""
-    return (rows * columns - HEADROOM).clamp(min=0)
+    """From both sides' `longest`: no score to base 2 passes it by more than HEADROOM. Where it can it is 0: exact."""
+    return (LOG2_E * rows * columns - HEADROOM).clamp(min=0)

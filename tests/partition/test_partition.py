@@ -13,7 +13,6 @@ from mibounds.partition import (
     mean_log_partition,
     mean_log_partition_both_ways,
     mean_log_partition_of_pairs,
-    one_way,
     tiles,
 )
 
@@ -25,10 +24,7 @@ SCALES = [1.0, 300.0, 5000.0]  # the last two reach far under one shift for all 
 def small_tiles(request, monkeypatch):
     """Several tiles and chunks a matrix, ragged ones among them; or all in one."""
     if request.param == "small tiles":
-        monkeypatch.setattr(tiles.pieces, "__defaults__", (8,))
-        monkeypatch.setattr(tiles, "SIDE", 8)
-        monkeypatch.setattr(one_way, "ROWS", (4, 10))
-        monkeypatch.setattr(one_way, "HELD", 200)
+        monkeypatch.setattr(tiles, "IN_CACHE", tiles.Sizes(side=8, columns=8, rows=(4, 10), held=200))
 
 
 def rows(n: int, seed: int, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
