@@ -19,6 +19,7 @@ LAWS = BASE | {"numerics", "theory"}
 MODELS = LAWS | {"bounds", "critics", "distributions"}
 MAY_IMPORT = {
     "errors": set(),
+    "lazy": set(),
     "registry": {"errors"},
     "seeding": {"errors"},
     "numerics": {"errors"},
@@ -35,7 +36,7 @@ MAY_IMPORT = {
     "training": MODELS | {"optimization"},
     "estimators": MODELS | {"statistics", "data", "training"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
-    "study": BASE | {"files", "statistics"},
+    "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},
     "report": {"errors", "files", "study"},
     "cli": None,  # anything
@@ -44,6 +45,7 @@ MAY_IMPORT = {
 }
 WITHOUT_TORCH = {
     "errors",
+    "lazy",
     "registry",
     "seeding",
     "statistics",
