@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "data": {"errors", "files"},
     "files": {"errors"},
     "optimization": set(),
+    "partition": {"errors"},
     "stacked": set(),
     "bounds": {"errors", "registry", "numerics"},  # scores alone: no x, no network, no optimiser
     "distributions": LAWS,
     "critics": LAWS | {"distributions", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
     "estimators": MODELS | {"statistics", "data", "training"},
-    "representation": MODELS | {"data", "files", "optimization", "stacked", "statistics"},
+    "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
     "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},
     "report": {"errors", "files", "study"},

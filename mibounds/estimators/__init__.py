@@ -1,7 +1,7 @@
 """Mutual information of samples whose law is unknown. One file a method; `variational` serves every trainable bound.
 
 >>> names()
-['gaussian', 'variational']
+['gaussian', 'ksg', 'variational']
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def estimate(
     Args:
         x, y: `n` or `n x dim` numbers, row i of x paired with row i of y: NumPy, torch, pandas or nested lists.
         method: a trainable bound's name ("info_nce", "nwj", "mine", ...), read from a critic that is trained,
-            selected and reported on three separate folds; or an estimator's ("gaussian", ...). See `methods`.
+            selected and reported on three separate folds; or an estimator's ("gaussian", "ksg", ...). See `methods`.
         seed: of everything random. The same data and seed give the same numbers.
         confidence: of the interval.
         options: the method's parameters; for bounds those of `variational.Variational` (critic, batch_size,
