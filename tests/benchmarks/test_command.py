@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import _machine, _tables, matrix_products
+from benchmarks import _environment, _machine, _tables, matrix_products
 from benchmarks.__main__ import Benchmark, chosen, found, labelled, main
 from mibounds.errors import UnknownNameError
 
@@ -71,6 +72,18 @@ def test_all_that_are_here_are_listed_with_what_they_measure(capsys):
         "sweeps",
     }
     assert all(len(line.split()) > 3 for line in lines), "each has a docstring"
+
+
+@pytest.mark.parametrize("name", found())
+def test_each_writes_its_table_where_it_is_told_to(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(f"benchmarks.{name}").main(["--help"])
+    assert end.value.code == 0 and "--out OUT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", _environment.PINNED)
+def test_all_that_peers_need_is_pinned(name):
+    assert all(pin.count("==") == 1 for pin in _environment.pins(name))
 
 
 def test_each_is_run_on_one_core_and_then_on_all_and_its_tables_become_one(kept, places, monkeypatch):
