@@ -23,13 +23,16 @@ Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 WORD = 64
-ROWS = 256  # bit sets worked on together: few enough to stay in the near caches
+RUNS = (
+    2560  # worked on together: few enough for the near caches, enough that threads seldom wait for each other
+)
 TABLE_BITS = 2**28  # of the tables of a block
+IN_ONE_THREAD = 5_000  # points for which threads cost more than they save
 
 
-def in_threads(work: Callable[[Part], Found], parts: Sequence[Part]) -> Iterator[Found]:
+def in_threads(work: Callable[[Part], Found], parts: Sequence[Part], alone: bool = False) -> Iterator[Found]:
     """`work` of each part, in order, on all processors; NumPy and SciPy let other threads run while they compute."""
-    workers = min(len(parts), _n_processors())
+    workers = 1 if alone else min(len(parts), _n_processors())
     if workers <= 1:
         yield from map(work, parts)
         return
@@ -76,12 +79,16 @@ class Boxes:
         """
         ranks, low, high = (np.empty(points.shape, np.int32) for _ in range(3))
         first, last = ("left", "right") if closed else ("right", "left")
-        for c, column in enumerate(points.T):
-            order = np.argsort(column, kind="stable")
-            values, reached = column[order], reach[order]
+
+        def span(c: int) -> None:
+            order = np.argsort(points[:, c], kind="stable")
+            values, reached = points[order, c], reach[order]
             ranks[order, c] = np.arange(len(points))
             low[order, c] = np.searchsorted(values, values - reached, first)  # type: ignore[call-overload]
             high[order, c] = np.searchsorted(values, values + reached, last)  # type: ignore[call-overload]
+
+        for _ in in_threads(span, range(points.shape[1]), alone=len(points) < IN_ONE_THREAD):
+            pass
         return cls(points, ranks, low, np.maximum(low, high))
 
     def counts(self) -> Integers:
@@ -123,40 +130,51 @@ class Boxes:
 
     def _sets(self, block: Integers, boxes: Integers) -> Iterator[tuple[Integers, Words]]:
         """Portions of `boxes`, and which of the block's points each holds, a bit a point; overwritten by the next."""
-        tables = [_Table.of(self.ranks[block, c], len(self.points)) for c in range(self.points.shape[1])]
-        shared, upper, lower = (np.empty((ROWS, tables[0].bits.shape[1]), np.uint64) for _ in range(3))
-        for start in range(0, len(boxes), ROWS):
-            portion = boxes[start : start + ROWS]
-            every, ends, starts = (words[: len(portion)] for words in (shared, upper, lower))
-            every[:] = ~np.uint64(0)
-            for c, table in enumerate(tables):
-                table.below(self.high[portion, c], out=ends)
-                table.below(self.low[portion, c], out=starts)
-                ends ^= starts
-                every &= ends
-            yield portion, every
+        table = _Table.of(self.ranks[block], len(self.points))
+        starts, ends = (table.rows_of(ranks[boxes]) for ranks in (self.low, self.high))
+        n_columns, n_words = starts.shape[1], table.bits.shape[1]
+        size = max(1, RUNS // n_columns)
+        upper, lower = np.empty((2, size, n_columns, n_words), np.uint64)
+        shared = np.empty((size, n_words), np.uint64)
+        for start in range(0, len(boxes), size):
+            portion = slice(start, start + size)
+            m = len(boxes[portion])
+            np.take(table.bits, ends[portion], axis=0, out=upper[:m], mode="clip")  # "raise" would copy
+            np.take(table.bits, starts[portion], axis=0, out=lower[:m], mode="clip")
+            np.bitwise_xor(upper[:m], lower[:m], out=upper[:m])
+            np.bitwise_and.reduce(upper[:m], axis=1, out=shared[:m])
+            yield boxes[portion], shared[:m]
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Of a block of m points by one column: bits[r] has the r lowest, place[rank] says how many lie below a rank."""
+    """Of a block of m points: which are the r lowest by each column, for every r, and where to read that.
+
+    Attributes:
+        bits: `(d (m + 1)) x words`; row c (m + 1) + r has the r lowest points by column c.
+        row: `d x (n + 1)`; row[c, rank] has the points of ranks below `rank`, which is among all n.
+    """
 
     bits: Words
-    place: Integers
+    row: Integers
 
     @classmethod
     def of(cls, ranks: Integers, n: int) -> _Table:
-        order = np.argsort(ranks)
-        bits = np.zeros((len(ranks) + 1, -(-len(ranks) // WORD)), np.uint64)
-        bits[np.arange(1, len(ranks) + 1), order // WORD] = np.uint64(1) << (order % WORD).astype(np.uint64)
-        np.bitwise_or.accumulate(bits, axis=0, out=bits)
-        place = np.zeros(n + 1, np.int32)
-        place[ranks + 1] = 1
-        return cls(bits, place.cumsum(dtype=np.int32))
+        m, d = ranks.shape
+        bits = np.zeros((d, m + 1, -(-m // WORD)), np.uint64)
+        row = np.zeros((d, n + 1), np.int32)
+        for c, of_column in enumerate(ranks.T):
+            order = np.argsort(of_column)
+            bits[c, np.arange(1, m + 1), order // WORD] = np.uint64(1) << (order % WORD).astype(np.uint64)
+            np.bitwise_or.accumulate(bits[c], axis=0, out=bits[c])
+            row[c, 0] = c * (m + 1)
+            row[c, of_column + 1] = 1
+            np.cumsum(row[c], out=row[c])
+        return cls(bits.reshape(d * (m + 1), -1), row)
 
-    def below(self, ranks: Integers, out: Words) -> None:
-        """The bits of the points below each rank."""
-        np.take(self.bits, self.place[ranks], axis=0, out=out, mode="clip")  # "raise" would copy
+    def rows_of(self, ranks: Integers) -> Integers:
+        """The rows with the points below each of `ranks`, `boxes x d`."""
+        return np.stack([self.row[c, of_column] for c, of_column in enumerate(ranks.T)], axis=1)
 
 
 def _places(words: Words) -> tuple[Integers, Integers]:

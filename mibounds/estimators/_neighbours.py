@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mibounds.estimators._boxes import Array, Boxes, Integers, halved, in_threads
+from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Boxes, Integers, halved, in_threads
 
 SCALE_BITS, GRID_BITS = 28, 50
 BOXES_FROM = (4_000, 12)  # points and columns: with fewer of either a tree is faster, see decision 23
 LEAF = 512  # points that are compared with each other one by one
-IN_ONE_THREAD = 5_000  # points for which threads cost more than they save
 
 
 def on_grid(x: Array, y: Array) -> tuple[Array, Array]:
