@@ -29,10 +29,13 @@ MAY_IMPORT = {
     "files": {"errors"},
     "optimization": set(),
     "partition": {"errors"},
-    "stacked": set(),
+    "products": set(),
+    "perceptron": {"products"},
+    "stacked": {"perceptron"},
     "bounds": {"errors", "registry", "numerics"},  # scores alone: no x, no network, no optimiser
     "distributions": LAWS,
-    "critics": LAWS | {"distributions", "stacked"},  # the optimal critic is a distribution's
+    "critics": LAWS
+    | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
     "estimators": MODELS | {"statistics", "data", "training"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
