@@ -84,3 +84,20 @@ def test_float64_and_a_switched_off_onednn_go_to_the_blas(monkeypatch):
     product(drawn(1, n, k, dtype=torch.float64), drawn(1, k, m, dtype=torch.float64))
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     product(drawn(1, n, k), drawn(1, k, m))
+
+
+def not_there(*_):
+    raise RuntimeError("no such operation")
+
+
+@pytest.mark.parametrize(
+    ("operation", "taken"),
+    [
+        (lambda x, w, bias, *_: x @ w.mT + bias, True),
+        (lambda x, w, bias, *_: x @ w.mT - bias, False),
+        (lambda x, w: x @ w.mT, False),
+        (not_there, False),
+    ],
+)
+def test_an_operation_that_no_release_promises_is_tried_before_it_is_taken(operation, taken):
+    assert products._multiplies(operation) is taken
