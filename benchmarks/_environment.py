@@ -1,16 +1,17 @@
-"""An environment of the peers' own: pinned releases, which nothing else here depends on."""
+"""Environments of the peers' own: the releases that peers.toml pins, which nothing else here depends on."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PEERS = {"pytorch-metric-learning": "2.9.0", "lightly": "1.6.0"}
-BESIDES = ("numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1", "tqdm==4.70.1")  # what their losses import
+PINNED = tomllib.loads(Path(__file__).with_name("peers.toml").read_text())
+PEERS = dict(pin.split("==") for pin in PINNED["losses"]["peers"])
 STAMP = "made.json"
 
 Run = Callable[[Sequence[str]], str | None]
@@ -20,16 +21,21 @@ class NoEnvironment(Exception):
     """What all peers need could not be installed."""
 
 
-def pins() -> list[str]:
-    """All requirements; torch is the one of constraints.txt, so that both sides compute by one release."""
-    return [_torch(), *BESIDES, *(f"{peer}=={version}" for peer, version in PEERS.items())]
+def folder_of(name: str) -> Path:
+    """Where the environment `name` of peers.toml is made."""
+    return ROOT / ".benchmarks" / name
+
+
+def pins(name: str = "losses") -> list[str]:
+    """All that an environment holds."""
+    return [*_beside(name), *PINNED[name]["peers"]]
 
 
 def python_of(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def make(folder: Path, run: Run | None = None) -> dict[str, str]:
+def make(folder: Path, run: Run | None = None, name: str = "losses") -> dict[str, str]:
     """Makes the environment in `folder`, unless it is there whole. Returns why a peer is missing, by its name.
 
     Peers come without what they ask for: lightly would bring torchvision and a GPU's libraries.
@@ -37,23 +43,29 @@ def make(folder: Path, run: Run | None = None) -> dict[str, str]:
     Args:
         folder: of the environment; what is in it is replaced.
         run: carries a command out, and returns None or what went wrong.
+        name: of the environment's table in peers.toml.
 
     Raises: NoEnvironment.
     """
     run = run or _run
     stamp = folder / STAMP
-    if stamp.is_file() and json.loads(stamp.read_text()) == pins():
+    if stamp.is_file() and json.loads(stamp.read_text()) == pins(name):
         return {}
     if why := run([sys.executable, "-m", "venv", "--clear", str(folder)]):
         raise NoEnvironment(f"cannot make an environment in {folder}: {why}")
     pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if why := run([*pip, _torch(), *BESIDES]):
-        raise NoEnvironment(f"cannot install torch and what the peers need beside it: {why}")
-    asked = {peer: run([*pip, "--no-deps", f"{peer}=={version}"]) for peer, version in PEERS.items()}
+    if why := run([*pip, *_beside(name)]):
+        raise NoEnvironment(f"cannot install what the peers need beside them: {why}")
+    asked = {pin.partition("==")[0]: run([*pip, "--no-deps", pin]) for pin in PINNED[name]["peers"]}
     missing = {peer: why for peer, why in asked.items() if why}
     if not missing:
-        stamp.write_text(json.dumps(pins()))
+        stamp.write_text(json.dumps(pins(name)))
     return missing
+
+
+def _beside(name: str) -> list[str]:
+    """What the peers need; torch is the one of constraints.txt, so that both sides compute by one release."""
+    return [_torch() if pin == "torch" else pin for pin in PINNED[name]["beside"]]
 
 
 def _torch() -> str:

@@ -100,10 +100,16 @@ def metric_learning() -> Losses:
     }
 
 
-def lightly() -> Losses:
+def lightly_files() -> Callable[[str], Any]:
+    """lightly's modules by name, each loaded alone."""
     load = _files_of("lightly", "loss", "models", "models.modules", "utils")
     # only needed to gather over processes, and imports torchvision
     sys.modules["lightly.models.utils"] = ModuleType("lightly.models.utils")
+    return load
+
+
+def lightly() -> Losses:
+    load = lightly_files()
     nt_xent = load("loss.ntx_ent_loss").NTXentLoss
     dcl, vicreg = load("loss.dcl_loss").DCLLoss, load("loss.vicreg_loss").VICRegLoss
     barlow_twins, swa_v = load("loss.barlow_twins_loss").BarlowTwinsLoss, load("loss.swav_loss").SwaVLoss

@@ -24,7 +24,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from mibounds import files
+from benchmarks import _tables
 from mibounds.errors import MiboundsError, ParameterError
 from mibounds.representation.batches import stacked_pairs
 from mibounds.representation.distributed import device_of
@@ -35,7 +35,8 @@ from mibounds.representation.sources.images import Images
 from mibounds.representation.views.augment import Augment
 from mibounds.seeding import Seed, generator, seed_of
 
-TABLE = Path(__file__).parents[1] / "results" / "benchmarks" / "gpu_throughput.csv"
+PINNED = False
+TABLE = _tables.path_of("gpu_throughput")
 GIB = 2**30
 VIEWS = ("rendered", "augmented")
 
@@ -242,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     out = options.out or (None if options.tiny else TABLE)
     if out is not None:
-        files.write_text(out, table.to_csv(index=False, lineterminator="\n"))
+        _tables.write(out, table)
     print(text_of(table))
     return 0 if (table["status"] == "ok").all() else 1
 

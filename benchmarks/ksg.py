@@ -25,14 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import _environment
+from benchmarks import _environment, _tables
 from mibounds import files
 from mibounds.estimators import estimate
 from tests.estimators.neighbour_oracle import ksg as slow
 
-TABLE = _environment.ROOT / "results" / "benchmarks" / "ksg.csv"
+PINNED = False  # it takes one core and all itself
+TABLE = _tables.path_of("ksg")
 CHILD = Path(__file__).with_name("_ksg_peers.py")
-PINS = ("numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1", "npeet-plus==0.2.0")
 OURS = "mibounds"
 PEERS = ("scikit-learn", "npeet-plus")
 CORRELATION = 0.6
@@ -50,22 +50,11 @@ def columns(n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
 
 def environment(folder: Path) -> str | None:
     """Makes the peers' environment, unless it is there whole; what went wrong."""
-    stamp = folder / _environment.STAMP
-    if stamp.is_file() and json.loads(stamp.read_text()) == list(PINS):
-        return None
-    pip = [
-        str(_environment.python_of(folder)),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    why = _environment._run([sys.executable, "-m", "venv", "--clear", str(folder)])
-    why = why or _environment._run([*pip, *PINS])
-    if why is None:
-        stamp.write_text(json.dumps(PINS))
-    return why
+    try:
+        missing = _environment.make(folder, name="neighbours")
+    except _environment.NoEnvironment as error:
+        return str(error)
+    return "; ".join(f"{peer}: {why}" for peer, why in missing.items()) or None
 
 
 def answer(contender: str, path: Path, cores: int, folder: Path) -> dict[str, Any]:
@@ -151,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--environment",
         type=Path,
-        default=_environment.ROOT / ".benchmarks" / "neighbours",
+        default=_environment.folder_of("neighbours"),
         help="where the peers are installed (default: %(default)s)",
     )
     options = parser.parse_args(arguments)

@@ -25,9 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks import _environment
+from benchmarks import _environment, _tables
 from benchmarks._cases import CASES, CLASSES, PAST, PROTOTYPES, SEEDS, SETTINGS, Case, D, N
-from mibounds import files
 from mibounds.representation import methods
 from mibounds.representation.encoders import Encoder
 from mibounds.representation.heads import Projector
@@ -37,7 +36,8 @@ from mibounds.representation.network import Network
 from mibounds.representation.sources import Pairs
 from mibounds.seeding import generator, seed_of
 
-TABLE = _environment.ROOT / "results" / "benchmarks" / "peer_losses.csv"
+PINNED = False  # values, not times
+TABLE = _tables.path_of("peer_losses")
 TOLERANCE = 1e-6  # of float64
 
 
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--environment",
         type=Path,
-        default=_environment.ROOT / ".benchmarks" / "peers",
+        default=_environment.folder_of("losses"),
         help="where the peers are installed (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"peer_losses: nothing was compared: {error}", file=sys.stderr)
         return 2
     table = compare(answers, facts["versions"], facts["missing"] | missing)
-    files.write_text(options.out, table.to_csv(index=False, lineterminator="\n"))
+    _tables.write(options.out, table)
     print(text_of(table))
     for peer, why in (facts["missing"] | missing).items():
         print(f"peer_losses: {peer} was skipped: {why}", file=sys.stderr)

@@ -5,8 +5,9 @@ Names are imported when first used, so that `import mibounds` starts at once and
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mibounds.lazy import exports
 
 if TYPE_CHECKING:
     from mibounds import (
@@ -55,31 +56,20 @@ __all__ = [
     "training",
 ]
 
-_HOME = {
+_HOMES = {
     "Bound": "bounds",
+    "Claim": "study",
     "Critic": "critics",
     "Distribution": "distributions",
-    "MiboundsError": "errors",
     "Estimate": "estimators",
     "Estimator": "estimators",
-    "estimate": "estimators",
-    "Claim": "study",
     "Measurement": "study",
+    "MiboundsError": "errors",
     "Pack": "study",
     "Study": "study",
-    "Verdict": "study",
     "Trainer": "training",
+    "Verdict": "study",
+    "estimate": "estimators",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOME.get(name, name)}")
-    value = getattr(home, name) if name in _HOME else home
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = exports(__name__, {name: _HOMES.get(name, name) for name in __all__})

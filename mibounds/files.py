@@ -18,18 +18,20 @@ writing = threading.Lock()  # held while a file is half-written: who ends the pr
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, flush: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it takes the name `path` when the block ends well.
 
-    A reader sees the old file or the new one, and two writers never share a temporary file.
+    A reader sees the old file or the new one, and two writers never share a temporary file. Without `flush` that holds
+    through the end of this process; through a loss of power, the file may be there without its content.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp{path.suffix}")
     with writing:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            if flush:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as error:
             raise StoreError(
@@ -39,9 +41,9 @@ def whole(path: Path) -> Iterator[Path]:
             remove(temporary)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, flush: bool = True) -> None:
     """Replace the file at `path` by `text`, or leave it as it was and raise StoreError."""
-    with whole(path) as temporary:
+    with whole(path, flush) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

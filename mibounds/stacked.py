@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from mibounds.perceptron import perceptron
 
 
 class StackedLinear(nn.Module):
@@ -41,3 +43,17 @@ class StackedMLP(nn.Sequential):
         for before, after in itertools.pairwise(widths):
             layers += [StackedLinear(before, after, generators), nn.ReLU()]
         super().__init__(*layers[:-1])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        layers = list(self._modules.values())[::2]
+        if any(type(layer) is not StackedLinear for layer in layers):  # one was replaced
+            return super().forward(inputs)
+        return perceptron(inputs, *parameters_of(layers))
+
+
+def parameters_of(layers: Iterable[nn.Module | None]) -> Iterator[Tensor]:
+    """weight, bias, weight, bias, ..."""
+    for layer in layers:
+        assert isinstance(layer, StackedLinear) and layer.bias is not None
+        yield layer.weight
+        yield layer.bias

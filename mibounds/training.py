@@ -18,10 +18,11 @@ from mibounds.bounds import Bound
 from mibounds.critics.base import Baseline, Critic
 from mibounds.distributions import Distribution
 from mibounds.errors import ParameterError, ShapeError
-from mibounds.optimization import PerRunSteps, denormals_flushed
+from mibounds.optimization import PerRunSteps, denormals_flushed, keep_freed_memory
 from mibounds.seeding import generator, seed_of
 
 Batch = tuple[Tensor, Tensor]
+Places = Tensor | slice
 
 # Steps drawn from the generator at once. A constant, since the stream of numbers depends on it.
 STEPS_A_DRAW = 32
@@ -37,14 +38,15 @@ def fresh_batches(
     """
     keys = list(zip(laws, seeds, strict=True))
     sources = {key: generator(key[1], device) for key in dict.fromkeys(keys)}
-    order = torch.tensor([list(sources).index(key) for key in keys], device=device)
+    order = [list(sources).index(key) for key in keys]
+    places = _places(order, len(sources), device)
     while True:
         drawn = [law.sample(STEPS_A_DRAW * batch_size, source) for (law, _), source in sources.items()]
         x, y = (
             torch.stack(side).unflatten(1, (STEPS_A_DRAW, batch_size)) for side in zip(*drawn, strict=True)
         )
         for step in range(STEPS_A_DRAW):
-            yield x[order, step], y[order, step]
+            yield x[:, step][places], y[:, step][places]
 
 
 def shuffled_batches(x: Tensor, y: Tensor, seeds: Sequence[int], batch_size: int) -> Iterator[Batch]:
@@ -64,13 +66,18 @@ def shuffled_batches(x: Tensor, y: Tensor, seeds: Sequence[int], batch_size: int
             yield x[runs, rows], y[runs, rows]
 
 
+def _places(chosen: Sequence[int], total: int, device: str | torch.device) -> Places:
+    """An index of those among `total`; of all in order, one that copies nothing."""
+    return slice(None) if list(chosen) == list(range(total)) else torch.tensor(chosen, device=device)
+
+
 @dataclass
 class _Reading:
     """One bound read from some runs of a group: `rows` of the group, into `columns` of the values."""
 
     bound: Bound
-    rows: Tensor
-    columns: Tensor
+    rows: Places
+    columns: Places
 
 
 @dataclass
@@ -78,7 +85,8 @@ class _Group:
     """The runs of a stack that train on one bound, with what that bound keeps between steps."""
 
     bound: Bound
-    runs: Tensor
+    runs: list[int]
+    places: Places
     baseline: Baseline | None
     readings: list[_Reading]
     state: Tensor | None = None
@@ -86,13 +94,16 @@ class _Group:
     def inputs(self, scores: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         """What the bound is called with: scores, and its log-baseline if it has one."""
         if self.baseline is None:
-            return (scores[self.runs],)
-        return scores[self.runs], self.baseline(x[self.runs], y[self.runs])
+            return (scores[self.places],)
+        return scores[self.places], self.baseline(x[self.places], y[self.places])
 
-    def read(self, inputs: tuple[Tensor, ...], values: Tensor) -> None:
-        """Writes the bounds' values on `inputs` into their columns of `values`."""
+    def read(self, inputs: tuple[Tensor, ...], values: Tensor, objective: Tensor | None = None) -> None:
+        """Writes the bounds' values on `inputs` into their columns of `values`; one that was trained is at hand."""
         for reading in self.readings:
-            values[reading.columns] = reading.bound(*(i.detach()[reading.rows] for i in inputs))
+            if objective is not None and reading.bound == self.bound and self.bound.trains_its_value:
+                values[reading.columns] = objective.detach()[reading.rows]
+            else:
+                values[reading.columns] = reading.bound(*(i.detach()[reading.rows] for i in inputs))
 
 
 class Trainer(nn.Module):
@@ -159,17 +170,19 @@ class Trainer(nn.Module):
         readings = [
             _Reading(
                 reader,
-                torch.tensor([runs.index(r) for _, r, b in columns if b == reader], device=device),
-                torch.tensor([c for c, _, b in columns if b == reader], device=device),
+                _places([runs.index(r) for _, r, b in columns if b == reader], len(runs), device),
+                _places([c for c, _, b in columns if b == reader], len(self.readings), device),
             )
             for reader in dict.fromkeys(b for _, _, b in columns)
         ]
-        return _Group(bound, torch.tensor(runs, device=device), baseline, readings)
+        return _Group(bound, runs, _places(runs, self.n_runs, device), baseline, readings)
 
     def owners(self) -> list[tuple[nn.Module, Tensor]]:
         """The trained modules, each with the runs that its parameters' leading dimension stands for."""
         everyone = torch.arange(self.n_runs)
-        return [(self.critic, everyone)] + [(g.baseline, g.runs.cpu()) for g in self._groups if g.baseline]
+        return [(self.critic, everyone)] + [
+            (g.baseline, torch.tensor(g.runs)) for g in self._groups if g.baseline
+        ]
 
     def fit(self, batches: Iterator[Batch], steps: int) -> Tensor:
         """Takes `steps` training steps. Returns the bounds' values on each batch before its step, `steps x C` nats.
@@ -179,6 +192,7 @@ class Trainer(nn.Module):
         """
         if self.optimizer is None:
             raise ParameterError(f"the critic {type(self.critic).__name__} has nothing to train")
+        keep_freed_memory()
         with denormals_flushed():
             values = torch.stack([self._train_step(*next(batches)) for _ in range(steps)])
         self._note_divergence(values)
@@ -189,14 +203,14 @@ class Trainer(nn.Module):
         assert self.optimizer and self._steps
         scores = self.critic(x, y)
         values = scores.new_empty(len(self.readings))
-        loss = scores.new_zeros(())
+        objectives = []
         for group in self._groups:
             inputs = group.inputs(scores, x, y)
             objective, group.state = group.bound.step(group.state, *inputs)
-            loss = loss - objective.sum()
-            group.read(inputs, values)
+            objectives.append(objective)
+            group.read(inputs, values, objective)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(objectives, [torch.full_like(o, -1) for o in objectives])  # each as if alone
         self._steps.step()
         return values
 
@@ -222,14 +236,15 @@ class Trainer(nn.Module):
         rows = max(1, PAIRS_AT_ONCE // y.shape[1])
         scores = torch.cat([self.critic(part, y) for part in x.split(rows, dim=1)], dim=1)
         group = next(group for group in self._groups if run in group.runs)
-        position = group.runs.tolist().index(run)
+        position = group.runs.index(run)
         return tuple(i[position] for i in group.inputs(scores, x, y))
 
     def _note_divergence(self, values: Tensor) -> None:
-        for column, (run, _) in enumerate(self.readings):
-            bad = (~values[:, column].isfinite()).nonzero()
-            if len(bad) and self.status[run] == "ok":
-                self.status[run] = f"diverged at step {self.steps_done + int(bad[0])}"
+        bad = (~values.isfinite()).cpu()
+        for column in bad.any(0).nonzero().flatten().tolist():
+            run, _ = self.readings[column]
+            if self.status[run] == "ok":
+                self.status[run] = f"diverged at step {self.steps_done + int(bad[:, column].nonzero()[0])}"
 
     def get_extra_state(self) -> dict[str, Any]:
         """What a resumed run needs beside the weights: the optimiser's moments and the bounds' own memory."""

@@ -438,7 +438,7 @@ def draw_candidates(ax: Any, table: pd.DataFrame) -> None:
         rows = rows_with(table, arm=arm, temperature=TEMPERATURE, momentum=(MODELS[arm][0][2],))
         draw_intervals(ax, rows, x="n_candidates", y="percent", color=COLORS[color], label=label, **style)
     ax.axhline(100 * table["random_accuracy"].mean(), color=DARK, linestyle=":", label="untrained encoder")
-    title = {"ylabel": "accuracy (%)", "title": "50,000 members"}
+    title = {"ylabel": "accuracy (%)", "title": "50,000 members, momentum 0.99"}
     logarithmic(ax, (128, 1024, 4096, 16384), xlabel="K, candidates of an anchor", **title)
 
 
@@ -457,7 +457,7 @@ def draw_gains(ax: Any, table: pd.DataFrame) -> None:
     labels = {
         "xlabel": "keys in the queue",
         "ylabel": "points over no queue",
-        "title": "gain, by size of the data",
+        "title": "gain by size of the data, momentum 0.99",
     }
     logarithmic(ax, (128, 1024, 8192, 65536), **labels)
 

@@ -19,6 +19,7 @@ LAWS = BASE | {"numerics", "theory"}
 MODELS = LAWS | {"bounds", "critics", "distributions"}
 MAY_IMPORT = {
     "errors": set(),
+    "lazy": set(),
     "registry": {"errors"},
     "seeding": {"errors"},
     "numerics": {"errors"},
@@ -27,14 +28,18 @@ MAY_IMPORT = {
     "data": {"errors", "files"},
     "files": {"errors"},
     "optimization": set(),
-    "stacked": set(),
+    "partition": {"errors"},
+    "products": set(),
+    "perceptron": {"products"},
+    "stacked": {"perceptron"},
     "bounds": {"errors", "registry", "numerics"},  # scores alone: no x, no network, no optimiser
     "distributions": LAWS,
-    "critics": LAWS | {"distributions", "stacked"},  # the optimal critic is a distribution's
+    "critics": LAWS
+    | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
     "estimators": MODELS | {"statistics", "data", "training"},
-    "representation": MODELS | {"data", "files", "optimization", "stacked", "statistics"},
-    "study": BASE | {"files", "statistics"},
+    "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
+    "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},
     "report": {"errors", "files", "study"},
     "cli": None,  # anything
@@ -43,6 +48,7 @@ MAY_IMPORT = {
 }
 WITHOUT_TORCH = {
     "errors",
+    "lazy",
     "registry",
     "seeding",
     "statistics",

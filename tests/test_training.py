@@ -13,7 +13,7 @@ from mibounds.critics import Critic
 from mibounds.critics.separable import Separable
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import ParameterError, ShapeError
-from mibounds.training import BestWeights, Trainer, fresh_batches, shuffled_batches
+from mibounds.training import BestWeights, Trainer, _places, fresh_batches, shuffled_batches
 
 LAW = Gaussian.from_mutual_information(3, 1.0)
 SMALL = {"hidden": (16, 16)}
@@ -75,6 +75,25 @@ def test_evaluating_trains_nothing():
     before = [p.clone() for p in trainer.parameters()]
     trainer.evaluate(fresh_batches([LAW], [0], 16), 3)
     assert all(torch.equal(p, q) for p, q in zip(trainer.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_training_reads_what_reading_alone_reads(name):
+    """Where a bound trains its own value, it is computed once; a bound that says so wrongly is found here."""
+    trainer = trainer_of("separable", [name] * 2, [0, 1])
+    batches = list(itertools.islice(fresh_batches([LAW] * 2, [0, 1], 16), 3))
+    trainer.fit(iter(batches[:2]), 2)
+    alone = trainer.values(*batches[2])
+    assert torch.equal(trainer.fit(iter(batches[2:]), 1)[0], alone)
+
+
+def test_runs_are_indexed_in_any_order_and_all_of_them_without_a_copy():
+    assert _places([0, 1, 2], 3, "cpu") == slice(None)
+    for some in ([0, 1], [2, 1, 0], [0, 0, 1]):
+        assert torch.equal(torch.arange(3)[_places(some, 3, "cpu")], torch.tensor(some))
+    swapped = next(fresh_batches([LAW] * 3, [5, 6, 5], 4))[0]
+    assert torch.equal(swapped[1], next(fresh_batches([LAW], [6], 4))[0][0])
+    assert torch.equal(next(fresh_batches([LAW] * 2, [5, 6], 4))[0], swapped[:2])
 
 
 class _Poisoned(Separable):

@@ -75,6 +75,12 @@ class Bound(ABC):
         """
         return self
 
+    @property
+    def trains_its_value(self) -> bool:
+        """Whether what a step maximises is the value itself."""
+        kind = type(self)
+        return kind.step is Bound.step and kind.objective is Bound.objective and self.trained_as == self
+
     def step(self, state: Tensor | None, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """(objective, next state) of one training step; only a bound with a memory (MINE) has a state."""
         return self.objective(*inputs), state

@@ -1,22 +1,32 @@
-"""Studies: a grid of cells, measured in packs, stored cell by cell, decided by claims. No MI, no torch."""
+"""Studies: a grid of cells, measured in packs, stored cell by cell, decided by claims. No MI, no torch.
 
-from mibounds.study.cell import Cell, Pack
-from mibounds.study.checking import check, read_results, verdicts
-from mibounds.study.find import load, names
-from mibounds.study.grid import Grid, make_grid
-from mibounds.study.overrides import parse_overrides
-from mibounds.study.parts import (
-    all_above,
-    all_below,
-    all_equivalent,
-    best_by_others,
-    first_failure,
-    provided,
-    rows_with,
-)
-from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
-from mibounds.study.study import Axis, Claim, Measurement, Study
-from mibounds.study.verdict import Verdict, if_all_ok
+Names are imported when first used: who lists or checks studies loads no runner.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mibounds.lazy import exports
+
+if TYPE_CHECKING:
+    from mibounds.study.cell import Cell, Pack
+    from mibounds.study.checking import check, read_results, verdicts
+    from mibounds.study.find import load, names
+    from mibounds.study.grid import Grid, make_grid
+    from mibounds.study.overrides import parse_overrides
+    from mibounds.study.parts import (
+        all_above,
+        all_below,
+        all_equivalent,
+        best_by_others,
+        first_failure,
+        provided,
+        rows_with,
+    )
+    from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
+    from mibounds.study.study import Axis, Claim, Measurement, Study
+    from mibounds.study.verdict import Verdict, if_all_ok
 
 __all__ = [
     "Axis",
@@ -50,3 +60,38 @@ __all__ = [
     "status",
     "verdicts",
 ]
+
+_HOMES = {
+    "Axis": "study",
+    "Cell": "cell",
+    "Claim": "study",
+    "Grid": "grid",
+    "Measurement": "study",
+    "Pack": "cell",
+    "Results": "runner",
+    "RunFailed": "runner",
+    "Status": "runner",
+    "Study": "study",
+    "Verdict": "verdict",
+    "all_above": "parts",
+    "all_below": "parts",
+    "all_equivalent": "parts",
+    "best_by_others": "parts",
+    "check": "checking",
+    "default_out": "runner",
+    "first_failure": "parts",
+    "if_all_ok": "verdict",
+    "load": "find",
+    "make_grid": "grid",
+    "names": "find",
+    "parse_overrides": "overrides",
+    "provided": "parts",
+    "read_results": "checking",
+    "redraw": "runner",
+    "rows_with": "parts",
+    "run": "runner",
+    "status": "runner",
+    "verdicts": "checking",
+}
+
+__getattr__, __dir__ = exports(__name__, _HOMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from types import TracebackType
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 LINE_EVERY_SECONDS = 30.0
+SHOW_EVERY_SECONDS = 0.5
 NAMED_AT_ONCE = 2
 
 
@@ -21,6 +23,7 @@ class Reporter:
         self.running: dict[int, str] = {}
         self._before = 0
         self._started = self._last_line = time.monotonic()
+        self._last_shown = -math.inf
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -49,8 +52,13 @@ class Reporter:
         already = f", {done} of them finished already" if done else ""
         self.note(f"{self.title}: {self.total} cells{already}")
 
+    def is_due(self) -> bool:
+        """Whether what was shown last is old enough to count the finished cells anew."""
+        return time.monotonic() - self._last_shown >= SHOW_EVERY_SECONDS
+
     def show(self, done: int) -> None:
         """Refresh; `done` counts finished cells."""
+        self._last_shown = time.monotonic()
         left, running = self._left(done), self._running()
         self._bar.update(self._task, completed=done, left=left, running=running)
         quiet = time.monotonic() - self._last_line

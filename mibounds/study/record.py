@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -102,6 +101,8 @@ def require(folder: Path) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
+    import importlib.metadata  # a tenth of a second that who only reads a record does without
+
     found = {}
     for package in PACKAGES:
         try:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from mibounds import files
 from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
 from mibounds.study import checking, find, record, tables
@@ -17,13 +15,15 @@ from mibounds.study.cell import Cell
 from mibounds.study.engines.base import Ended, Engine, Started, Task
 from mibounds.study.engines.local import LocalEngine
 from mibounds.study.grid import Grid, make_grid
-from mibounds.study.progress import Reporter
 from mibounds.study.store import Store
 from mibounds.study.study import Study, Tables, Value
 from mibounds.study.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
+
+    from mibounds.study.progress import Reporter
 
 FAILURES = "failures.txt"
 DEVICES = ("auto", "cpu", "cuda")
@@ -121,6 +121,8 @@ def run(
         StoreError: the folder cannot be written.
         ParameterError, UnknownNameError: the input is no grid of this study, or the device is not there.
     """
+    from mibounds.study.progress import Reporter  # and with it rich, which a status or a figure does without
+
     if study.file is None:
         raise StudyError(f"study {study.slug!r} has no file; load it with mibounds.study.load")
     if device not in DEVICES:
@@ -175,12 +177,12 @@ def _require_room(grid: Grid, folder: Path) -> None:
 
 def _tasks(grid: Grid, folder: Path, finished: set[str]) -> list[Task]:
     study_file = Path(str(grid.study.file))
-    sha256 = files.sha256_of(study_file)
+    sha256, whole_path = files.sha256_of(study_file), str(folder.resolve())
     return [
         Task(
             study_file=str(study_file),
             study_sha256=sha256,
-            folder=str(folder.resolve()),
+            folder=whole_path,
             label=pack.label,
             points=[cell.point for cell in pack.cells],
             settings=pack.settings,
@@ -211,7 +213,9 @@ def _measure(
                     if kind == "failed":
                         failures.append(event)
                         reporter.note(f"failed: {task.label}: {reason}")
-            reporter.show(len(wanted & store.present()))
+            if reporter.is_due():  # a folder of ten thousand cells is not read at each of their ends
+                reporter.show(len(wanted & store.present()))
+        reporter.show(len(wanted & store.present()))
     except KeyboardInterrupt:
         done = len(wanted & store.present())
         reporter.note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,6 +18,9 @@ from mibounds.study.cell import Cell, digest
 from mibounds.study.study import TABLE, Measurement, Row
 
 SCHEMA = 1
+FLUSH_SECONDS = (
+    1.0  # what took less is sooner measured again, after a loss of power, than waited for on a disk
+)
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,16 @@ class Store:
     def present(self) -> set[str]:
         """Ids of all files there, unread: cheap, for a progress bar."""
         try:
-            return {path.stem for path in self.cells.glob("*.json")}
+            with os.scandir(self.cells) as entries:
+                return {entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")}
+        except FileNotFoundError:
+            return set()
         except OSError as error:
             raise StoreError(f"cannot list {self.cells}: {error.strerror or error}") from error
+
+    def holds(self, cell_ids: Iterable[str]) -> bool:
+        """Whether the files of all these are there, unread."""
+        return all(self.path(cell_id).exists() for cell_id in cell_ids)
 
     def write(self, cell: Cell, measured: Measurement, seconds: float, made: dict[str, Any]) -> None:
         """Store what `cell` gave, unless it is there. `made` tells with which device and versions."""
@@ -77,7 +88,8 @@ class Store:
             "made": made,
         }
         if not self.path(cell.id).exists():  # so that two runners agree on `seconds`
-            files.write_text(self.path(cell.id), json.dumps(payload | {"sha256": digest(payload)}) + "\n")
+            text = json.dumps(payload | {"sha256": digest(payload)}) + "\n"
+            files.write_text(self.path(cell.id), text, flush=seconds >= FLUSH_SECONDS)
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """The payload of a finished cell; None if there is none or, with a warning, it was unusable."""

@@ -139,7 +139,7 @@ def test_a_peer_that_cannot_be_installed_is_named_and_tried_again(tmp_path):
 
 def test_without_torch_nothing_is_compared(tmp_path, monkeypatch, capsys):
     with pytest.raises(
-        _environment.NoEnvironment, match=r"cannot install torch .*: no matching distribution"
+        _environment.NoEnvironment, match=r"cannot install what the peers need .*: no matching distribution"
     ):
         outcome(tmp_path / "env", failing="tqdm")
     monkeypatch.setattr(_environment, "_run", lambda command: "no network")

@@ -27,6 +27,17 @@ def test_a_terminal_gets_a_bar_with_what_is_running_and_the_time_left():
     assert "kind=[a] x4; kind=b x4; and 1 more" in text
 
 
+def test_counting_is_due_at_first_and_after_a_while(monkeypatch: pytest.MonkeyPatch):
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    reporter = Reporter("toy", 40, Console(file=io.StringIO()))
+    assert reporter.is_due()
+    reporter.show(1)
+    assert not reporter.is_due()
+    now[0] += progress.SHOW_EVERY_SECONDS
+    assert reporter.is_due()
+
+
 def test_elsewhere_a_line_comes_now_and_then(monkeypatch: pytest.MonkeyPatch):
     assert said(terminal=False) == "toy (full): 40 cells, 10 of them finished already\n"
     monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)

@@ -14,7 +14,8 @@ import pytest
 
 from mibounds import study
 from mibounds.errors import ParameterError, StoreError, StudyError
-from mibounds.study import RunFailed, make_grid
+from mibounds.study import RunFailed, make_grid, progress
+from mibounds.study.store import Store
 
 MARKS = """
 def leave_mark(name):
@@ -190,6 +191,15 @@ def test_a_killed_worker_is_named_and_another_goes_on(write_study, run):
     assert len(caught.value.failures) == 4
     assert "its worker was killed by SIGKILL" in caught.value.failures[0]
     assert len(run(toy).table) == 12
+
+
+def test_the_folder_is_listed_now_and_then_however_many_packs_there_are(write_study, run, monkeypatch):
+    toy = study.load(write_study("FIELDS['width'] = 1\n"))
+    listed, of_folder = [], Store.present
+    monkeypatch.setattr(Store, "present", lambda store: listed.append(store) or of_folder(store))
+    monkeypatch.setattr(progress, "SHOW_EVERY_SECONDS", 3600.0)
+    assert len(run(toy).table) == 12
+    assert len(listed) == 2, "when the first pack begins, and at the end"
 
 
 def test_spoilt_cells_are_named_and_done_again(toy, run, lines: io.StringIO):

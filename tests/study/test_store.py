@@ -15,6 +15,7 @@ import pytest
 from mibounds import files
 from mibounds.errors import StoreError, StudyError
 from mibounds.study import Cell, Measurement, make_grid
+from mibounds.study import store as store_module
 from mibounds.study.store import Store
 
 
@@ -133,6 +134,24 @@ def test_a_write_that_fails_leaves_nothing_behind(
     monkeypatch.undo()
     assert os.strerror(code) in str(caught.value) and "\n" not in str(caught.value)
     assert store.present() == set() and left_behind(store.folder) == []
+
+
+@pytest.mark.parametrize(("seconds", "flushed"), [(0.01, 0), (store_module.FLUSH_SECONDS, 1), (60.0, 1)])
+def test_only_what_took_its_time_is_waited_for_on_the_disk(
+    store: Store, cell: Cell, monkeypatch, seconds: float, flushed: int
+):
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    store.write(cell, Measurement({"status": "ok"}), seconds, {})
+    assert len(waits) == flushed and store.finished([cell]) == {cell.id}
+
+
+def test_what_is_there_is_known_by_names_alone(tmp_path: Path, store: Store, toy):
+    one, other = make_grid(toy).cells[:2]
+    assert Store(tmp_path / "nowhere").present() == set() and store.present() == set()
+    write(store, one)
+    assert store.present() == {one.id}
+    assert store.holds([one.id]) and store.holds([]) and not store.holds([one.id, other.id])
 
 
 @pytest.mark.parametrize("place", ["out", "out/cells"])

@@ -13,7 +13,8 @@ from torch.nn.functional import normalize
 
 from mibounds.errors import ParameterError, ShapeError
 from mibounds.representation import distributed
-from mibounds.representation.contrast import Arrangement, Contrast, contrast, require_negatives
+from mibounds.representation.contrast import Arrangement, Contrast, available, contrast, require_negatives
+from mibounds.representation.large_contrast import is_large, softmax_loss, softmax_loss_in_ring
 from mibounds.representation.methods.base import Method
 from mibounds.representation.network import Network
 from mibounds.representation.per_run import PerRun, Temperature, per_run
@@ -50,7 +51,11 @@ class WithNegatives(Method):
         self.repulsion = repulsion
 
     def forward(self, network: Network, pairs: Pairs) -> Tensor:
-        arranged = self.arranged(*self.embeddings(network, pairs))
+        return self.loss_of(*self.embeddings(network, pairs))
+
+    def loss_of(self, z_a: Tensor, z_b: Tensor) -> Tensor:
+        """The losses, `R`, of embeddings."""
+        arranged = self.arranged(z_a, z_b)
         return self.loss(arranged) if self.repulsion else -arranged.positives.mean(-1)
 
     def require(self, source: Source, batch_size: int) -> None:
@@ -169,7 +174,35 @@ class WithBias(Contrastive):
         return super().arranged(z_a, z_b).shifted(self.bias)
 
 
-class CrossEntropy(Contrastive):
+class Softmax(Contrastive):
+    """Losses mean_i [ ln sum_j e^(s_ij) - s_i+ ], which need no matrix of scores; a large one is not made.
+
+    Facts: with_positive, whether the positive is among the candidates j.
+    """
+
+    with_positive: ClassVar[bool] = True
+
+    def forward(self, network: Network, pairs: Pairs) -> Tensor:
+        n = pairs.view_a.shape[1] * distributed.n_processes()
+        everyone = all(k in (None, available(self.arrangement, n)) for k in self.n_negatives)
+        if distributed.n_processes() == 1 or not (everyone and self._is_large(n)):
+            return super().forward(network, pairs)
+        z_a, z_b = (self.placed(network(v).embedding) for v in (pairs.view_a, pairs.view_b))
+        own = softmax_loss_in_ring(z_a, z_b, self.divisor(), self.arrangement, self.with_positive)
+        return distributed.gather(own.unsqueeze(1)).mean(1)
+
+    def loss_of(self, z_a: Tensor, z_b: Tensor) -> Tensor:
+        if not self._is_large(z_a.shape[1]):
+            return super().loss_of(z_a, z_b)
+        return softmax_loss(
+            z_a, z_b, self.divisor(), self.arrangement, self.n_negatives, with_positive=self.with_positive
+        )
+
+    def _is_large(self, batch_size: int) -> bool:
+        return self.repulsion and is_large(self.arrangement, batch_size)
+
+
+class CrossEntropy(Softmax):
     """Losses -ln softmax of the positive among K candidates, so that ln K - loss is InfoNCE."""
 
     denominator = "with positive"

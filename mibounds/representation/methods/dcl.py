@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from mibounds.representation.contrast import Contrast
-from mibounds.representation.methods._contrastive import Contrastive
+from mibounds.representation.methods._contrastive import Softmax
 
 
-class DCL(Contrastive):
+class DCL(Softmax):
     """loss = -mean_i ln [ e^(s_i+ / tau) / sum_j e^(s_ij / tau) ], j over the K - 1 negatives alone.
 
     The positive's pull no longer fades where it has won, which helps small batches. ln(K - 1) - loss is
@@ -22,6 +22,7 @@ class DCL(Contrastive):
 
     name = "dcl"
     denominator = "without positive"
+    with_positive = False
     validity = "plug-in"
     references = ("Yeh et al. 2022, arXiv:2110.06848",)
 

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from mibounds.errors import ParameterError
+from mibounds.partition import Block, mean_log_partition
 from mibounds.representation import distributed
 from mibounds.representation.contrast import Contrast, contrast, require_negatives
+from mibounds.representation.large_contrast import LARGE
 from mibounds.representation.methods._contrastive import CrossEntropy
 from mibounds.representation.methods._momentum import MomentumNetwork, Schedule
 from mibounds.representation.methods._queue import Queue
@@ -92,6 +94,8 @@ class MoCo(CrossEntropy):
         return torch.stack([self._one_way(q, k) for q, k in asked]).mean(0)
 
     def _one_way(self, q: Tensor, k: Tensor) -> Tensor:
+        if self.repulsion and q.shape[1] * (q.shape[1] + self.queue.length) >= LARGE:
+            return self._large(q, k)
         arranged = self._with_queue(q, k)
         self._n_candidates = arranged.n_negatives.squeeze(1) + 1
         return self.loss(arranged) if self.repulsion else -arranged.positives.mean(-1)
@@ -104,6 +108,20 @@ class MoCo(CrossEntropy):
         kept = (wanted - batch.n_negatives).clamp(max=self.queue.filled)
         past = past.masked_fill((self.queue.place >= kept).unsqueeze(1), -torch.inf)
         return Contrast(batch.positives, torch.cat([batch.negatives, past], dim=-1), batch.n_negatives + kept)
+
+    def _large(self, q: Tensor, k: Tensor) -> Tensor:
+        """The same loss without the matrix of scores; runs may differ in how many of the queue's keys they take."""
+        n, tau = q.shape[1], self.temperature()
+        wanted = q.new_tensor([c - 1 for c in self.n_candidates(n)], dtype=torch.long)
+        in_batch = wanted.clamp(max=n - 1)
+        kept = (wanted - in_batch).clamp(max=self.queue.filled)
+        self._n_candidates = (in_batch + kept + 1).to(q)
+        means = []
+        for run, (own, past) in enumerate(zip(in_batch.tolist(), kept.tolist(), strict=True)):
+            held = self.queue.rows[run : run + 1, self.queue.place < past].to(q)
+            blocks = [Block(k[run : run + 1], count=own + 1), Block(held)]
+            means.append(mean_log_partition(q[run : run + 1] / tau[run : run + 1], blocks)[0])
+        return torch.cat(means) - ((q * k).sum(-1) / tau.squeeze(-1)).mean(-1)
 
     def n_candidates(self, batch_size: int) -> list[int]:
         """K with a full queue, the positive included, one a run. Raises: ParameterError."""

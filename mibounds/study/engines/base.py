@@ -82,7 +82,7 @@ def measure(task: Task, study: Study, device: str, made: dict[str, Any]) -> Ende
     """Measure the pack whole and store its cells as they come; finished ones stay as they are."""
     cells = tuple(Cell(study, point, task.settings) for point in task.points)
     store = Store(Path(task.folder))
-    if store.present() >= set(task.missing):  # a second runner was faster
+    if store.holds(task.missing):  # a second runner was faster
         return Ended(task, "done")
     try:
         _measure(Pack(cells, device), study, store, made)

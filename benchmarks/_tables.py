@@ -1,0 +1,24 @@
+"""Where a benchmark's table lies, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mibounds import files
+
+RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
+
+
+def path_of(name: str) -> Path:
+    """Of the table that the benchmark `name` keeps."""
+    return RESULTS / f"{name}.csv"
+
+
+def write(out: Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
+    """A CSV file, whole or not at all."""
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    files.write_text(out, table.to_csv(index=False, lineterminator="\n"))
