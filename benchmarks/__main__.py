@@ -5,8 +5,8 @@
 
 A benchmark is a module of this package: `python -m benchmarks.NAME --out FILE` writes its table. Each runs in a process
 of its own that computes with as many threads as it has cores; its two tables become one, `results/benchmarks/NAME.csv`,
-with cores, threads and the load before it in front of each row. What the machine is stands in `machine.json` beside
-them. Exit codes: 0 all were measured, 1 a benchmark failed, 2 the user's input.
+with processor, cores, threads and the load before it in front of each row; rows of other processors are kept. What the
+machine is stands in `machine.json` beside them. Exit codes: 0 all were measured, 1 a benchmark failed, 2 bad input.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _read(path: Path) -> Benchmark:
 def run(benchmark: Benchmark) -> int:
     """Measure on one core and on all; returns the exit code of the first run that did not end well, or 0.
 
-    The kept table is replaced only when all runs ended well.
+    Of the kept table the rows of this processor are replaced, and only when all runs ended well.
     """
     everywhere = _machine.cores()
     places = [everywhere[:1], everywhere] if benchmark.pinned and len(everywhere) > 1 else [everywhere]
@@ -82,7 +82,7 @@ def run(benchmark: Benchmark) -> int:
             if code := _measure(benchmark, cores, out):
                 return code
             tables.append(labelled(pd.read_csv(out), len(cores), load))
-    _tables.write(_tables.path_of(benchmark.name), pd.concat(tables))
+    _tables.write(_tables.path_of(benchmark.name), pd.concat([*of_others(benchmark.name), *tables]))
     return 0
 
 
@@ -93,12 +93,19 @@ def _measure(benchmark: Benchmark, cores: list[int], out: Path) -> int:
         return subprocess.run(command, cwd=HERE.parent, env=environment).returncode
 
 
+def of_others(name: str) -> list[pd.DataFrame]:
+    """What the kept table holds of other processors: a ratio of one says little of the other's."""
+    kept = _tables.path_of(name)
+    table = pd.read_csv(kept) if kept.is_file() else pd.DataFrame()
+    return [table[table["processor"] != _machine.processor()]] if "processor" in table else []
+
+
 def labelled(table: pd.DataFrame, cores: int, load: float | None) -> pd.DataFrame:
-    """The table with what it was measured on in front: cores, as many threads, and what wanted them before it began.
+    """The table with what it was measured on in front: processor, cores, as many threads, and what wanted them before.
 
     A column that the benchmark gives itself stays as it is.
     """
-    facts = {"cores": cores, "threads": cores, "load": load}
+    facts = {"processor": _machine.processor(), "cores": cores, "threads": cores, "load": load}
     front = pd.DataFrame({name: fact for name, fact in facts.items() if name not in table}, index=table.index)
     return pd.concat([front, table], axis=1)
 

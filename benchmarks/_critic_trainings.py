@@ -1,15 +1,20 @@
-"""Trainings of critics that take turns: ours in packs, and eager torch one run at a time; the operations they take."""
+"""Trainings of critics that take turns: ours in packs, eager torch and peers one run at a time; their operations."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from benchmarks import _environment, _machine
+from mibounds import theory
 from mibounds.bounds.info_nce import InfoNCE
 from mibounds.critics import Critic
 from mibounds.critics.concatenated import Concatenated
@@ -20,6 +25,8 @@ from mibounds.training import Trainer, fresh_batches
 
 MI_NATS = 4.0
 LEARNING_RATE = 5e-4
+
+PEER_TRAININGS = Path(__file__).with_name("_peer_trainings.py")
 
 Steps = Callable[[int], Any]  # takes so many training steps
 
@@ -66,6 +73,46 @@ def ours(case: Case, n_runs: int, products: str = "float32") -> Steps:
     trainer = Trainer(critic_of(case, seeds, products), InfoNCE(), seeds, learning_rate=LEARNING_RATE)
     batches = fresh_batches([case.law] * n_runs, seeds, case.batch_size)
     return lambda steps: trainer.fit(batches, steps)
+
+
+class Peer:
+    """One run of another package's, in a process of its environment, which ends with the context.
+
+    Called with steps it returns the seconds that they took there: of its core if there is one thread, else by the wall.
+    """
+
+    def __init__(self, environment: str, name: str, case: Case):
+        facts = asdict(case) | {"correlation": theory.gaussian_correlation(case.dim, MI_NATS)}
+        python = _environment.python_of(_environment.folder_of(environment))
+        self.command = [str(python), str(PEER_TRAININGS), name, json.dumps(facts)]
+
+    def __enter__(self) -> Peer:
+        threads = torch.get_num_threads()
+        # jax knows no number of threads but one or all.
+        alone = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} if threads == 1 else {}
+        self.which = 1 if threads == 1 else 0
+        self.process = subprocess.Popen(
+            self.command,
+            env=_machine.environment(threads) | alone,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+    def __call__(self, steps: int) -> float:
+        assert self.process.stdin and self.process.stdout
+        print(steps, file=self.process.stdin, flush=True)
+        said = self.process.stdout.readline().split()
+        if not said:
+            raise RuntimeError(f"it ended by itself: {' '.join(self.command)}")
+        return float(said[self.which])
 
 
 def critic_of(case: Case, seeds: Sequence[int], products: str) -> Critic:

@@ -63,6 +63,15 @@ def make(folder: Path, run: Run | None = None, name: str = "losses") -> dict[str
     return missing
 
 
+def why_missing(name: str, folder: Path | None = None) -> str | None:
+    """Makes the environment `name`, unless it is there whole; why a peer of it cannot be had, or None."""
+    try:
+        missing = make(folder or folder_of(name), name=name)
+    except NoEnvironment as error:
+        return str(error)
+    return "; ".join(f"{peer}: {why}" for peer, why in missing.items()) or None
+
+
 def _beside(name: str) -> list[str]:
     """What the peers need; torch is the one of constraints.txt, so that both sides compute by one release."""
     return [_torch() if pin == "torch" else pin for pin in PINNED[name]["beside"]]

@@ -16,6 +16,7 @@ from benchmarks._timing import Spread, in_turns, spread
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SIDE = 1024
+INSTRUCTIONS = {"AMX": "amx_tile", "AVX512": "avx512f", "AVX2": "avx2"}
 
 
 def cores() -> list[int]:
@@ -73,7 +74,7 @@ def facts() -> dict[str, Any]:
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "cpu": _cpu_name(),
+        "cpu": processor(),
         "cores": len(cores()),
         "gpu": gpu,
         "system": f"{platform.system()} {platform.machine()}",
@@ -87,10 +88,14 @@ def load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def _cpu_name() -> str:
+def processor() -> str:
+    """Its name, and the widest of the instructions that products of matrices ask for: "... (AVX2)"."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
-        names = []
-    return names[0] if names else platform.processor() or "unknown"
+        return platform.processor() or "unknown"
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    widest = next((name for name, flag in INSTRUCTIONS.items() if flag in flags), None)
+    name = facts.get("model name") or platform.processor() or "unknown"
+    return f"{name} ({widest})" if widest else name

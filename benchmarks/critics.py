@@ -9,7 +9,9 @@ products: at torch's float32 rate (`times_floor`), and at the best rate of those
 oneDNN's in float32 and torch's in bfloat16 among them (`times_best_floor`). Writes `results/benchmarks/critics.csv`, a
 row a contender. With one thread, times are a core's own, which others on the machine lengthen little.
 
-A further contender is a line in `CONTENDERS`; one that lives in an environment of its own answers from there.
+torch-mist and benchmark-mi train from environments of their own; one that cannot be installed is skipped and named.
+Song and Ermon's code is no package: their loop with these nets is what "eager torch" does. A further contender is a
+line in `CONTENDERS`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks import _tables
-from benchmarks._critic_trainings import Case, Steps, eager, ours
+from benchmarks import _environment, _tables
+from benchmarks._critic_trainings import Case, Peer, Steps, eager, ours
 from benchmarks._timing import in_turns, ratio, spread
 from mibounds.products import product
 
@@ -45,6 +48,7 @@ class Contender(NamedTuple):
         runs: at once.
         make: gives what takes steps of all its runs.
         products: the precision of its products from hidden layer to hidden layer.
+        environment: where it lives, a table of peers.toml, if that is not here.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Contender(NamedTuple):
     runs: int
     make: Callable[[], Steps]
     products: str = "float32"
+    environment: str | None = None
 
 
 def pack(case: Case, runs: int, products: str = "float32") -> Contender:
@@ -63,15 +68,28 @@ def alone(case: Case) -> Contender:
     return Contender("eager torch, one at a time", case, 1, lambda: eager(case))
 
 
+def peer(case: Case, name: str, environment: str) -> Contender:
+    return Contender(name, case, 1, lambda: Peer(environment, name, case), environment=environment)
+
+
+def torch_mist(case: Case) -> tuple[Contender, ...]:
+    names = ("torch-mist's trainer", "a loop on torch-mist's classes")
+    return tuple(peer(case, name, "torch_mist") for name in names)
+
+
 CONTENDERS = (
     alone(SEPARABLE),
+    *torch_mist(SEPARABLE),
     *(pack(SEPARABLE, runs) for runs in (1, 4, 16, 64)),
     alone(CONCATENATED),
+    *torch_mist(CONCATENATED),
+    peer(CONCATENATED, "benchmark-mi, compiled step", "benchmark_mi"),
     *(pack(CONCATENATED, runs) for runs in (1, 4)),
     *(pack(CONCATENATED, runs, "bfloat16") for runs in (1, 4)),
     alone(SMALL_SEPARABLE),
     *(pack(SMALL_SEPARABLE, runs) for runs in (1, 8, 64)),
     alone(SMALL_CONCATENATED),
+    peer(SMALL_CONCATENATED, "benchmark-mi, compiled step", "benchmark_mi"),
     *(pack(SMALL_CONCATENATED, runs) for runs in (1, 64)),
 )
 
@@ -91,15 +109,29 @@ def rows(
 
 def compared(chosen: Sequence[Contender], repeats: int, run_steps: int) -> Iterator[dict[str, Any]]:
     steps = {c.name: max(1, run_steps // c.runs) for c in chosen}
-    acts: dict[str, Callable[[], Any]] = {c.name: _act(c.make(), steps[c.name]) for c in chosen}
     alone = torch.get_num_threads() == 1
-    taken = in_turns(
-        acts | multiplications(), repeats, warmups=2, clock=time.process_time if alone else time.perf_counter
-    )
+    with ExitStack() as peers:
+        trainings = {c.name: c.make() for c in chosen}
+        for training in trainings.values():
+            if isinstance(training, Peer):
+                peers.enter_context(training)
+        acts: dict[str, Callable[[], Any]] = {c.name: _act(trainings[c.name], steps[c.name]) for c in chosen}
+        clock = time.process_time if alone else time.perf_counter
+        taken = in_turns(acts | multiplications(), repeats, warmups=2, clock=clock)
     ms = {c.name: [1e3 * s / steps[c.name] / c.runs for s in taken[c.name]] for c in chosen}
     rates = {name: [2 * SIDE**3 / s / 1e9 for s in taken[name]] for name in multiplications()}
     for c in chosen:
         yield row_of(c, ms[c.name], ms[chosen[0].name], rates) | {"clock": "core" if alone else "wall"}
+
+
+def installed(contenders: Sequence[Contender]) -> tuple[list[Contender], dict[str, str]]:
+    """Those that can be run, after their environments are made; and why the others cannot, by environment."""
+    missing = {
+        name: why
+        for name in dict.fromkeys(c.environment for c in contenders if c.environment)
+        if (why := _environment.why_missing(name))
+    }
+    return [c for c in contenders if c.environment not in missing], missing
 
 
 def _act(train: Steps, steps: int) -> Callable[[], Any]:
@@ -176,6 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tiny", action="store_true", help="two turns of a step: to test the code")
     options = parser.parse_args(arguments)
     contenders = [c for c in CONTENDERS if options.critic in (None, c.case.name)]
+    contenders, missing = installed(contenders)
+    for name, why in missing.items():
+        print(f"critics: {name} is skipped: {why}", file=sys.stderr)
     run_steps = {"separable": 1, "concatenated": 1} if options.tiny else {"separable": 64, "concatenated": 8}
     found = []
     for row in rows(contenders, 2 if options.tiny else options.repeats, run_steps):

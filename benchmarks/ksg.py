@@ -48,15 +48,6 @@ def columns(n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return (x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0)
 
 
-def environment(folder: Path) -> str | None:
-    """Makes the peers' environment, unless it is there whole; what went wrong."""
-    try:
-        missing = _environment.make(folder, name="neighbours")
-    except _environment.NoEnvironment as error:
-        return str(error)
-    return "; ".join(f"{peer}: {why}" for peer, why in missing.items()) or None
-
-
 def answer(contender: str, path: Path, cores: int, folder: Path) -> dict[str, Any]:
     """What a process of the contender's own measures; `status` says why it does not."""
     python = sys.executable if contender == OURS else str(_environment.python_of(folder))
@@ -144,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where the peers are installed (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    missing = environment(options.environment)
+    missing = _environment.why_missing("neighbours", options.environment)
     all_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     table = pd.DataFrame(
         row

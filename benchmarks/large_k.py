@@ -3,8 +3,8 @@
     python -m benchmarks.large_k
 
 Each measurement is a process of its own, so that its peak of memory is its own too; contenders take turns. The floor is
-the time of the loss's products at the rate that its process has just measured. Writes
-`results/benchmarks/large_k.csv`, a row a contender and size.
+the time of the loss's products at the rate that its process has just measured. With one thread times are the core's
+own. Writes `results/benchmarks/large_k.csv`, a row a contender and size.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def test_each_is_run_on_one_core_and_then_on_all_and_its_tables_become_one(kept,
     assert main([]) == 0
     assert places == [[0], [0, 1, 2]]
     table = pd.read_csv(kept / "ones.csv")
-    assert list(table) == ["cores", "threads", "load", "what", "seconds"]
+    assert list(table) == ["processor", "cores", "threads", "load", "what", "seconds"]
     assert table[["cores", "threads", "seconds"]].values.tolist() == [[1, 1, 1.0], [3, 3, 3.0]]
     assert (kept / "machine.json").is_file()
 
@@ -99,6 +99,16 @@ def test_each_is_run_on_one_core_and_then_on_all_and_its_tables_become_one(kept,
 def test_one_that_is_not_pinned_runs_once(kept, places):
     assert command.run(Benchmark("ones", "", pinned=False)) == 0
     assert places == [[0, 1, 2]]
+
+
+def test_rows_of_another_processor_stay_and_those_of_this_one_are_replaced(kept, places, monkeypatch):
+    one = Benchmark("ones", "", pinned=True)
+    for processor, rows in (("old", 2), ("new", 4), ("new", 4)):
+        monkeypatch.setattr(_machine, "processor", lambda processor=processor: processor)
+        assert command.run(one) == 0
+        table = pd.read_csv(kept / "ones.csv")
+        assert len(table) == rows and table["processor"].iloc[0] == "old"
+    assert list(table["processor"]) == ["old", "old", "new", "new"]
 
 
 def test_a_column_that_the_benchmark_gives_is_its_own():

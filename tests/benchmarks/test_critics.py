@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pandas as pd
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import _tables, bfloat16_products, critics
+from benchmarks import _critic_trainings, _environment, _tables, bfloat16_products, critics
 from benchmarks._critic_trainings import Case, critic_of, eager, eager_critic, ours
 from benchmarks.critics import CONTENDERS, Contender, row_of
 from mibounds import perceptron
@@ -64,6 +66,30 @@ def test_ratios_are_taken_turn_by_turn():
     rounded = case.rounded_operations / 1e6
     assert row["best_floor_ms_median"] == pytest.approx((floor - rounded) / 2 + rounded / 4)
     assert (row["times_as_fast_as_eager_low"], row["times_as_fast_as_eager_high"]) == (2.0, 5.0)
+
+
+def test_a_peer_tells_its_own_seconds_and_its_process_ends(tmp_path, monkeypatch):
+    script = tmp_path / "peer.py"
+    script.write_text(
+        "import sys\nfor line in sys.stdin: print(2.0 * int(line), 1.0 * int(line), flush=True)"
+    )
+    monkeypatch.setattr(_critic_trainings, "PEER_TRAININGS", script)
+    monkeypatch.setattr(_environment, "python_of", lambda folder: sys.executable)
+    with _critic_trainings.Peer("fake", "fake", critics.SEPARABLE) as train:
+        assert train(3) == (3.0 if torch.get_num_threads() == 1 else 6.0)
+    assert train.process.returncode == 0
+    script.write_text("input()")
+    with _critic_trainings.Peer("fake", "fake", critics.SEPARABLE) as train, pytest.raises(RuntimeError):
+        train(3)
+
+
+def test_a_peer_that_cannot_be_installed_is_named_and_left_out(monkeypatch):
+    reasons = {"there": None, "absent": "no network"}
+    monkeypatch.setattr(_environment, "why_missing", reasons.get)
+    all_there = [critics.peer(critics.SEPARABLE, name, name) for name in reasons]
+    kept, missing = critics.installed([critics.alone(critics.SEPARABLE), *all_there])
+    assert [c.name for c in kept] == ["eager torch, one at a time", "there"]
+    assert missing == {"absent": "no network"}
 
 
 def test_a_run_that_measures_nothing_true_is_kept_only_where_asked(tmp_path, monkeypatch, capsys):

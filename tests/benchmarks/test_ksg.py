@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import _environment, ksg
-from benchmarks.ksg import OURS, WITH_NOISE_NATS, columns, environment, exit_code, summary
+from benchmarks.ksg import OURS, WITH_NOISE_NATS, columns, exit_code, summary
 
 
 def measured(nats: float = 0.5, seconds: float = 1.0) -> dict:
@@ -77,9 +77,11 @@ def test_a_whole_environment_is_made_once_and_one_that_failed_again(tmp_path, mo
 
     monkeypatch.setattr(_environment, "_run", run)
     pins = _environment.pins("neighbours")
-    assert environment(tmp_path / "env") is None
+    assert _environment.why_missing("neighbours", tmp_path / "env") is None
     assert given == [str(tmp_path / "env"), pins[-2], pins[-1]]  # made; what is beside; the peer
-    assert environment(tmp_path / "env") is None and len(given) == 3, "it is made once"
+    assert _environment.why_missing("neighbours", tmp_path / "env") is None and len(given) == 3, (
+        "it is made once"
+    )
     assert json.loads((tmp_path / "env" / _environment.STAMP).read_text()) == pins
     monkeypatch.setattr(_environment, "_run", lambda command: "no network")
-    assert (environment(Path(tmp_path, "other")) or "").endswith("no network")
+    assert (_environment.why_missing("neighbours", Path(tmp_path, "other")) or "").endswith("no network")
