@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks import _environment, _tables
+from benchmarks import _environment, _machine, _tables
 from benchmarks._critic_trainings import Case, Peer, Steps, eager, ours
 from benchmarks._timing import in_turns, ratio, spread
 from mibounds.products import product
@@ -124,6 +124,12 @@ def compared(chosen: Sequence[Contender], repeats: int, run_steps: int) -> Itera
         yield row_of(c, ms[c.name], ms[chosen[0].name], rates) | {"clock": "core" if alone else "wall"}
 
 
+def possible(contenders: Sequence[Contender], processor: str) -> list[Contender]:
+    """Without bfloat16 products where the processor has none: there they are put together from others."""
+    has_them = any(name in processor for name in ("AVX512", "AMX"))
+    return [c for c in contenders if has_them or c.products == "float32"]
+
+
 def installed(contenders: Sequence[Contender]) -> tuple[list[Contender], dict[str, str]]:
     """Those that can be run, after their environments are made; and why the others cannot, by environment."""
     missing = {
@@ -199,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python -m benchmarks.critics", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--out", type=Path, help=f"the table (default: {TABLE}; with --tiny, none)")
-    parser.add_argument("--repeats", type=int, default=21, help="(default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=11, help="(default: %(default)s)")
     parser.add_argument(
         "--critic",
         choices=sorted({c.case.name for c in CONTENDERS}),
@@ -207,7 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--tiny", action="store_true", help="two turns of a step: to test the code")
     options = parser.parse_args(arguments)
-    contenders = [c for c in CONTENDERS if options.critic in (None, c.case.name)]
+    chosen = [c for c in CONTENDERS if options.critic in (None, c.case.name)]
+    contenders = chosen if options.tiny else possible(chosen, _machine.processor())
     contenders, missing = installed(contenders)
     for name, why in missing.items():
         print(f"critics: {name} is skipped: {why}", file=sys.stderr)

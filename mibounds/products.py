@@ -2,7 +2,8 @@
 
 In float32, torch multiplies by a BLAS that on some processors leaves half of AVX-512 idle; oneDNN, which torch carries
 too, does not, but costs more a call. Which of them multiplies goes by the shapes alone, and each run is multiplied as
-if it were alone: a run's numbers do not depend on its stack. Nothing here knows gradients.
+if it were alone: a run's numbers do not depend on its stack, unless the BLAS goes by where a matrix starts in memory, as
+some do for odd widths. Nothing here knows gradients.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from torch import Tensor
 
 # Multiplications of a product, n k m, above which oneDNN is the faster one; it copies a factor that lies across.
 WORTH_THE_CALL, WORTH_THE_COPY = 2**20, 2**21
+
+# Columns of a result under which torch's BLAS takes up to five times as long as for the same product turned round, and
+# the multiplications from which that counts.
+NARROW, WORTH_TURNING = 16, 2**16
 
 
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
@@ -31,7 +36,22 @@ def product(a: Tensor, b: Tensor, bias: Tensor | None = None, *, out: Tensor | N
         return made if out is None else out.copy_(made)
     if linear := _onednn(a, b):
         return _run_by_run(linear, a, b, bias, out)
+    if _narrow(a, b):
+        turned = _product(b.mT, a.mT, _across(bias), _across(out))
+        return turned.mT if out is None else out
+    return _product(a, b, bias, out)
+
+
+def _product(a: Tensor, b: Tensor, bias: Tensor | None, out: Tensor | None) -> Tensor:
     return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
+
+
+def _narrow(a: Tensor, b: Tensor) -> bool:
+    return 1 < b.shape[2] < NARROW and a.shape[1] * b.shape[1] * b.shape[2] > WORTH_TURNING
+
+
+def _across(matrices: Tensor | None) -> Tensor | None:
+    return None if matrices is None else matrices.mT
 
 
 def _rounded_product(a: Tensor, b: Tensor) -> Tensor:

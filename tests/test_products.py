@@ -8,7 +8,8 @@ import torch
 from mibounds import products
 from mibounds.products import product
 
-SMALL, LARGE = (3, 5, 4), (128, 96, 192)  # n, k, m: below and above what oneDNN is worth
+# n, k, m: narrow, below and above what oneDNN is worth
+NARROW, SMALL, LARGE = (1024, 16, 8), (3, 5, 4), (128, 96, 192)
 
 
 def drawn(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -28,7 +29,7 @@ def kernel(request, monkeypatch):
 
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("n_runs", [1, 3])
-@pytest.mark.parametrize("shape", [SMALL, LARGE])
+@pytest.mark.parametrize("shape", [NARROW, SMALL, LARGE])
 @pytest.mark.parametrize("lay_a", [torch.Tensor.contiguous, across])
 @pytest.mark.parametrize("lay_b", [torch.Tensor.contiguous, across])
 @pytest.mark.parametrize("biased", [False, True])
@@ -45,7 +46,7 @@ def test_a_product_equals_float64s(n_runs, shape, lay_a, lay_b, biased, placed):
 
 
 @pytest.mark.usefixtures("kernel")
-@pytest.mark.parametrize("shape", [SMALL, LARGE])
+@pytest.mark.parametrize("shape", [NARROW, SMALL, LARGE])
 @pytest.mark.parametrize("lay", [torch.Tensor.contiguous, across])
 def test_a_run_is_the_same_to_the_bit_in_any_stack(shape, lay):
     n, k, m = shape

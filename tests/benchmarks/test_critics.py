@@ -68,6 +68,13 @@ def test_ratios_are_taken_turn_by_turn():
     assert (row["times_as_fast_as_eager_low"], row["times_as_fast_as_eager_high"]) == (2.0, 5.0)
 
 
+def test_bfloat16_is_timed_only_where_the_processor_multiplies_it():
+    pair = [critics.pack(critics.CONCATENATED, 1), critics.pack(critics.CONCATENATED, 1, "bfloat16")]
+    assert (
+        critics.possible(pair, "some (AVX512)") == pair and critics.possible(pair, "some (AVX2)") == pair[:1]
+    )
+
+
 def test_a_peer_tells_its_own_seconds_and_its_process_ends(tmp_path, monkeypatch):
     script = tmp_path / "peer.py"
     script.write_text(
