@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python -m benchmarks.critics", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--out", type=Path, help=f"the table (default: {TABLE}; with --tiny, none)")
-    parser.add_argument("--repeats", type=int, default=11, help="(default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=7, help="(default: %(default)s)")
     parser.add_argument(
         "--critic",
         choices=sorted({c.case.name for c in CONTENDERS}),
