@@ -119,8 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python -m benchmarks.large_k", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="(default: %(default)s)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 8192, 16384])
+    parser.add_argument("--repeats", type=int, default=3, help="(default: %(default)s)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 16384])
     options = parser.parse_args(arguments)
     if not Path("/proc/self/clear_refs").exists():
         parser.error("peaks of memory are read from /proc, which this system has not")
