@@ -77,7 +77,7 @@ class DenoisingModel(Model):
         log_snr, _ = self.levels(_stratified(len(x), source))
         error, gain = self.denoisers(x, y, log_snr, source)
         better = error.detach() - gain
-        return {"denoisers.alone": error.square().sum(-1), "denoisers.given": better.square().sum(-1)}
+        return {"denoisers": error.square().sum(-1) + better.square().sum(-1)}
 
     def log_density_ratio(self, x: Tensor, y: Tensor, source: torch.Generator) -> Tensor:
         total = torch.zeros(len(x), device=x.device)
@@ -91,6 +91,8 @@ class DenoisingModel(Model):
 
 class Denoisers(nn.Module):
     """The guess of the noise in y without x, and what x adds to it.
+
+    What is added begins as the difference of two regressions' guesses, so that where x tells nothing little is added.
 
     Args:
         x, y: the training fold.

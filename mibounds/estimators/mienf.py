@@ -35,9 +35,8 @@ class MIENF(Flowing):
         latents: "paired" or "apart".
 
     Raises: ParameterError for a value outside its domain; DataError if zuko is not installed, if a fold would hold
-    fewer
-        than 32 pairs, or if the report fold holds no more pairs than columns; DivergedError if training left nothing
-        finite.
+        fewer than 32 pairs, or if the report fold holds no more pairs than columns; DivergedError if training left
+        nothing finite.
 
     References: Butakov et al. 2024, Mutual Information Estimation via Normalizing Flows, NeurIPS, arXiv:2403.02187.
     """

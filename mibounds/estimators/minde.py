@@ -19,7 +19,7 @@ class MINDE(Diffusing):
     The conditional variant MINDE-C, unless `joint`. b(t) grows linearly from 0.1 to 20 (the variance-preserving
     diffusion), and t is drawn by importance from b(t) / sigma(t)^2, which is to draw the log signal-to-noise ratio
     evenly. Scores come as guesses of the noise, -sigma s: of a network that sees y_t alone, and of a second one that
-    sees x too. Columns are normal scores by the training fold; the networks train on it, each is selected by its error
+    sees x too. Columns are normal scores by the training fold; the networks train on it, are selected by their errors
     on the selection fold, and the integral is averaged over the report fold.
 
     A mean of squares is never negative, whatever the networks: noise in them makes it read too much, which shows where

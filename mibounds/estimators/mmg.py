@@ -20,7 +20,7 @@ class MMG(Diffusing):
     """I = 1/2 int ( mmse(y | z_s) - mmse(y | z_s, x) ) ds, z_s = sqrt(s) y + noise, s the signal-to-noise ratio.
 
     Two denoisers stand for the two least mean squared errors: one sees z alone, the other x too. Columns are normal
-    scores by the training fold; the denoisers train on it, each is selected by its error on the selection fold, and
+    scores by the training fold; the denoisers train on it, are selected by their errors on the selection fold, and
     the gap is averaged over the report fold. Levels of noise are drawn from a logistic law of ln s, placed by the
     variances of y and of what the regression on x leaves: there the gap of a Gaussian would lie.
 
