@@ -81,7 +81,8 @@ class HeldOut(Estimator):
         pairs = self.pairs(samples, seed)
         model, history = self.fitted(pairs, seed)
         values = self.pointwise(model, *pairs.report, seed)
-        again = self.pointwise(model, *(side[: len(values)] for side in pairs.train), seed)
+        x, y = pairs.train
+        again = self.pointwise(model, x[: len(values)], y[: len(values)], seed)
         nats, low, high = mean_interval(values.double().cpu().numpy(), confidence)
         warnings = (*self.of_fit(history), *self.of_value(nats, high, again.mean().item()))
         return self.result(nats, (low, high), pairs, confidence, warnings, history)
@@ -147,11 +148,11 @@ class HeldOut(Estimator):
         """Raises ParameterError unless each named parameter is a whole number, at least as large."""
         for name, at_least in least.items():
             value = getattr(self, name)
-            if not isinstance(value, Integral) or value < at_least:
+            if not isinstance(value, Integral) or int(value) < at_least:
                 raise ParameterError(f"{name} must be a whole number, at least {at_least}; got {value!r}")
 
     def require_widths(self, name: str) -> None:
         """Raises ParameterError unless the parameter holds whole numbers, at least 1, of layers from first to last."""
         widths = getattr(self, name)
-        if isinstance(widths, str) or not all(isinstance(w, Integral) and w >= 1 for w in widths):
+        if isinstance(widths, str) or not all(isinstance(w, Integral) and int(w) >= 1 for w in widths):
             raise ParameterError(f"{name} must be widths of layers, such as (64, 64); got {widths!r}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mibounds.seeding import generator
-from mibounds.stacked import StackedMLP
+from mibounds.stacked import StackedLinear, StackedMLP
 
 PAIRS_AT_ONCE = 2**22  # numbers in an intermediate result of the matrix
 
@@ -72,8 +72,10 @@ class MixtureDensity(nn.Module):
 
 def _silent(network: StackedMLP) -> StackedMLP:
     """The network with zeros in its last layer: training starts where x tells nothing beyond the regression."""
+    last = network[-1]
+    assert isinstance(last, StackedLinear)
     with torch.no_grad():
-        network[-1].weight.zero_()
+        last.weight.zero_()
     return network
 
 

@@ -61,12 +61,14 @@ class GaussianMixture(HeldOut):
     def fitted(self, pairs: Pairs, seed: int) -> tuple[_Mixture, History]:
         train, select = (torch.cat(fold, dim=1).double().numpy() for fold in (pairs.train, pairs.select))
         most = max(1, min(self.most_components, len(train) // ROWS_A_COMPONENT))
-        mixtures, counts, likely = [], [], []
+        mixtures: list[_Mixture] = []
+        counts: list[int] = []
+        likely: list[float] = []
         while 2 ** len(counts) <= most and not _falling(likely):
             counts.append(2 ** len(counts))
             mixtures.append(_Mixture.fitted(train, counts[-1], pairs.x.shape[1], seed))
             likely.append(float(mixtures[-1].log_density(select).mean()))
-        history = {"components": tuple(counts), "select_log_density_nats": tuple(likely)}
+        history: History = {"components": tuple(counts), "select_log_density_nats": tuple(likely)}
         return mixtures[int(np.argmax(likely))], history
 
     def of_fit(self, history: History) -> Iterator[str]:
