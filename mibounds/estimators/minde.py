@@ -22,8 +22,8 @@ class MINDE(Diffusing):
     sees x too. Columns are normal scores by the training fold; the networks train on it, are selected by their errors
     on the selection fold, and the integral is averaged over the report fold.
 
-    A mean of squares is never negative, whatever the networks: noise in them makes it read too much, which shows where
-    there is little information. And the integral ends at `first_time`: what tells y from its neighbours at less than
+    A mean of squares is never negative, whatever the networks: noise in them makes it read too much, and a second
+    network that has not learned what x adds makes it read too little. And the integral ends at `first_time`: what tells y from its neighbours at less than
     that noise is missed, which is of high information in few columns. No bound.
 
     Args:
