@@ -23,8 +23,8 @@ class MINDE(Diffusing):
     on the selection fold, and the integral is averaged over the report fold.
 
     A mean of squares is never negative, whatever the networks: noise in them makes it read too much, and a second
-    network that has not learned what x adds makes it read too little. And the integral ends at `first_time`: what tells y from its neighbours at less than
-    that noise is missed, which is of high information in few columns. No bound.
+    network that has not learned what x adds makes it read too little. The integral ends at `first_time`: what tells y
+    from its neighbours at less than that noise is missed, which is of high information in few columns. No bound.
 
     Args:
         joint: the variant MINDE-J, in which both sides have noise: the squared difference between the score of
