@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "critics": LAWS
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
-    "estimators": MODELS | {"statistics", "data", "training"},
+    "estimators": MODELS | {"statistics", "data", "optimization", "stacked", "training"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
     "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},

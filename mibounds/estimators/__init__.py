@@ -1,7 +1,7 @@
 """Mutual information of samples whose law is unknown. One file a method; `variational` serves every trainable bound.
 
->>> names()
-['gaussian', 'ksg', 'variational']
+>>> {"gaussian", "ksg", "variational"} <= set(names())
+True
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def load(name: str) -> type[Estimator]:
 
 
 def methods() -> list[str]:
-    """What `estimate` takes as `method`: the estimators, and the bounds that can be trained."""
+    """What `estimate` takes as `method`: the estimators and the bounds."""
     from mibounds import bounds
 
-    return sorted({*names(), *(name for name in bounds.names() if bounds.load(name).trainable)})
+    return sorted({*names(), *bounds.names()})
 
 
 def build(method: str, **options: Any) -> Estimator:
@@ -54,7 +54,8 @@ def build(method: str, **options: Any) -> Estimator:
     if method in names():
         chosen, bound = load(method), None
     elif method in bounds.names():
-        chosen, bound = load("variational"), bounds.load(method)
+        bound = bounds.load(method)
+        chosen = load("variational" if bound.trainable else "variational_upper")
     else:
         raise UnknownNameError("method", method, methods())
     own = _parameters(bound) if bound else set()
@@ -81,12 +82,14 @@ def estimate(
 
     Args:
         x, y: `n` or `n x dim` numbers, row i of x paired with row i of y: NumPy, torch, pandas or nested lists.
-        method: a trainable bound's name ("info_nce", "nwj", "mine", ...), read from a critic that is trained,
-            selected and reported on three separate folds; or an estimator's ("gaussian", "ksg", ...). See `methods`.
+        method: a bound's name ("info_nce", "nwj", "mine", ...), read from a critic, or for upper bounds from a
+            conditional density, that is trained, selected and reported on three separate folds; or an estimator's
+            ("gaussian", "ksg", ...). See `methods`.
         seed: of everything random. The same data and seed give the same numbers.
         confidence: of the interval.
         options: the method's parameters; for bounds those of `variational.Variational` (critic, batch_size,
-            max_steps, patience, learning_rate, folds, device, ...) and the bound's own (clip, alpha, ...).
+            max_steps, patience, learning_rate, folds, device, ...) or, for upper bounds, of
+            `variational_upper.VariationalUpper`, and the bound's own (clip, alpha, ...).
 
     Raises: DataError or ShapeError for data that cannot be used, UnknownNameError, ParameterError; DivergedError if
         training left no finite state to report.

@@ -57,19 +57,41 @@ def _sizes(n: int, shares: Sequence[float]) -> list[int]:
     return [n_train, n_select, n - n_train - n_select]
 
 
-def standardised(values: NDArray[np.float64], train: Tensor) -> Tensor:
-    """arcsinh of `values` less the mean and over the standard deviation of the rows `train`, float32.
+@dataclass(frozen=True)
+class Scale:
+    """arcsinh of columns less their mean and over their standard deviation, both of the fitted rows.
 
     arcsinh is near the identity up to a standard deviation and grows as the logarithm beyond. Without it, columns with
-    heavy tails, or ones that hardly vary over `train`, have rows hundreds of standard deviations out, whose scores
-    swamp all others. It is invertible, so that no information is lost. A column that is constant over `train` is only
-    centred.
+    heavy tails, or ones that hardly vary over the fitted rows, have rows hundreds of standard deviations out, whose
+    scores swamp all others. It is invertible, so that no information is lost. A column that is constant over the fitted
+    rows is only centred.
     """
-    fitted = values[train.numpy()]
-    # Squares of what is far from 1 would overflow or vanish.
-    magnitude = _or_one(np.abs(fitted).max(axis=0))
-    centre, spread = (fitted / magnitude).mean(axis=0), (fitted / magnitude).std(axis=0)
-    return torch.from_numpy(np.arcsinh((values / magnitude - centre) / _or_one(spread))).float()
+
+    magnitude: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @classmethod
+    def fitted(cls, values: NDArray[np.float64]) -> Scale:
+        # Squares of what is far from 1 would overflow or vanish.
+        magnitude = _or_one(np.abs(values).max(axis=0))
+        return cls(magnitude, (values / magnitude).mean(axis=0), _or_one((values / magnitude).std(axis=0)))
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.arcsinh(self._plain(values))
+
+    def log_slope(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """ln of the derivative, column by column: `n x dim` -> `n x dim`."""
+        unit = np.log(self.magnitude) + np.log(self.spread)
+        return -np.log(np.hypot(1.0, self._plain(values))) - unit
+
+    def _plain(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (values / self.magnitude - self.centre) / self.spread
+
+
+def standardised(values: NDArray[np.float64], train: Tensor) -> Tensor:
+    """The columns of `values` on the `Scale` of the rows `train`, float32."""
+    return torch.from_numpy(Scale.fitted(values[train.numpy()])(values)).float()
 
 
 def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:

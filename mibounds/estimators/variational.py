@@ -16,6 +16,7 @@ from mibounds.bounds import Bound
 from mibounds.bounds.info_nce import InfoNCE
 from mibounds.data import Samples
 from mibounds.errors import DivergedError, ParameterError
+from mibounds.estimators._device import device_named as _device
 from mibounds.estimators._folds import Folds, equal_blocks, require_shares, split, standardised
 from mibounds.estimators._reading import mean_value, value_and_interval
 from mibounds.estimators.base import Estimate, Estimator
@@ -206,19 +207,3 @@ class Variational(Estimator):
             )
         if self.bound.direction == "none":
             yield f"{self.bound.name} is no bound: it is as good as its critic, and may lie on either side"
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ParameterError(
-            f"device must be auto, cpu, cuda or a torch device's name; got {name!r}"
-        ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ParameterError(
-            f"device {name!r} was asked for and no CUDA device can be used here; take cpu or auto"
-        )
-    return device
