@@ -1,0 +1,109 @@
+"""Columns of any kind, continuous, rounded, discrete or both in one: KSG, its ties spread out or counted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+from mibounds.data import Samples
+from mibounds.data.categories import one_hot
+from mibounds.errors import DataError, ParameterError
+from mibounds.estimators._boxes import IN_ONE_THREAD, Array, in_threads
+from mibounds.estimators._neighbours import n_within, nearest
+from mibounds.estimators._parts import Parts
+from mibounds.estimators._spreading import spreads
+from mibounds.estimators.base import Estimate, Estimator
+
+
+@dataclass(frozen=True)
+class Mixed(Estimator):
+    """I = < psi(k) + psi(n) - psi(n_x) - psi(n_y) >, or given z < psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) >."""
+
+    neighbours: int = 3
+    spreads: int = 4
+
+    name = "mixed"
+    references = (
+        "Kraskov, Stoegbauer and Grassberger 2004",
+        "Gao, Kannan, Oh and Viswanath 2017",
+        "Mesner and Shalizi 2020",
+    )
+    conditional = True
+    categories = "codes"
+
+    def __post_init__(self) -> None:
+        for name in ("neighbours", "spreads"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise ParameterError(f"{name} must be an integer, at least 1; got {value!r}")
+
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        n = len(samples)
+        spread = self._spreads(samples, seed)
+        nats = float(np.mean([self._terms(*sides) for sides in spread]))
+        parts = Parts.of(
+            lambda rows: float(np.mean([self._terms(*(s[rows] for s in sides)) for sides in spread])), n, seed
+        )
+        return Estimate(
+            nats=nats,
+            interval=parts.interval(nats, n, confidence),
+            method=self.name,
+            direction="none",
+            validity="unbiased in the limit of many samples",
+            ceiling_nats=math.inf,
+            saturated=False,
+            folds={"all": n},
+            confidence=confidence,
+            warnings=tuple(parts.warnings(nats)),
+            conditional=samples.z is not None,
+        )
+
+    def pointwise_nats(self, samples: Samples, seed: int) -> Array:
+        """Each pair's term, a mean over the spreads; it scatters by about a nat."""
+        return np.mean([self._terms(*sides) for sides in self._spreads(samples, seed)], axis=0)
+
+    def _spreads(self, samples: Samples, seed: int) -> list[tuple[Array, ...]]:
+        """Columns of x, y and z to look for neighbours in, once for each spread; once alone if nothing repeats."""
+        least = 2 * (self.neighbours + 1)
+        if len(samples) < least:
+            raise DataError(
+                f"too few samples for {self.neighbours} neighbours in each of two halves: {len(samples)}; "
+                f"expected at least {least}"
+            )
+        sides = [(samples.x, samples.categories_x), (samples.y, samples.categories_y)]
+        if samples.z is not None:
+            sides.append((samples.z, samples.categories_z))
+        numbers = [np.delete(values, list(categories), axis=1) for values, categories in sides]
+        codes = [one_hot(values[:, [*categories]], range(len(categories))) for values, categories in sides]
+        return [
+            tuple(np.hstack(side) for side in zip(spread, codes, strict=True))
+            for spread in spreads(numbers, self.spreads, seed)
+        ]
+
+    def _terms(self, x: Array, y: Array, z: Array | None = None) -> Array:
+        """Each pair's term: `n`."""
+        from scipy.special import digamma
+
+        n, k = len(x), self.neighbours
+        z = x[:, :0] if z is None else z
+        both = np.hstack([x, y, z])
+        found = nearest(both, min(k + 1, n - 1))
+        distance, tied = found.distances[:, k - 1], found.at_edge(k)
+
+        def count(side: Array) -> Array:
+            """How many points are within the distance, itself included: with those at its edge if they are many."""
+            if side.shape[1] == 0:
+                return np.full(n, float(n))
+            inside = n_within(side, distance, closed=False) + 1
+            if not tied.any():
+                return inside
+            return np.where(tied, n_within(side, np.where(tied, distance, -np.inf), closed=True) + 1, inside)
+
+        n_xz, n_yz, n_z = in_threads(
+            count, (np.hstack([x, z]), np.hstack([y, z]), z), alone=n < IN_ONE_THREAD
+        )
+        n_both = np.where(tied, count(both), k) if tied.any() else k
+        return digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
