@@ -208,10 +208,40 @@ def test_an_npz_and_an_npy_file(tmp_path):
         select_columns(table, "images")
     with pytest.raises(DataError, match="'left_0' has 6 rows, 'short' has 2"):
         select_columns(table, "left,short")
-    with pytest.raises(DataError, match="'label'"):
-        select_columns(table, "label")
+    assert select_columns(table, "label")["label"].tolist() == list("abcdef")
     np.save(tmp_path / "t.npy", left)
     assert np.array_equal(select_columns(read_table(tmp_path / "t.npy"), ":"), left)
+
+
+def test_a_parquet_file(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "x": COLUMN,
+            "count": pd.array([1, 2, None, 4, 5, 6], dtype="Int64"),
+            "level": pd.Categorical(LETTERS),
+            "word": LETTERS,
+            "day": pd.date_range("2020-01-01", periods=N),
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    chosen = select_columns(table, "x,count,level,word")
+    assert chosen["x"].tolist() == COLUMN.tolist() and np.isnan(chosen["count"][2])
+    assert chosen["level"].tolist() == chosen["word"].tolist() == LETTERS
+    assert len(paired_samples(chosen["x"], chosen["level"]).categories_y) == 1
+    with pytest.raises(DataError, match="t.parquet holds dates in 'day'"):
+        select_columns(table, "day")
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+
+    def refuse(*args, **options):
+        raise ImportError("Missing optional dependency 'pyarrow'")
+
+    monkeypatch.setattr(pd, "read_parquet", refuse)
+    with pytest.raises(DataError, match=r"pip install 'mibounds\[parquet\]'"):
+        read_table(tmp_path / "t.parquet")
 
 
 TABLE = Table("t", dict.fromkeys(("a", "b1", "b2", "7", "c"), COLUMN) | {"left": np.zeros((N, 3))})
@@ -255,8 +285,12 @@ def test_columns_that_are_not_there(selection, error, said):
 
 
 def test_a_column_is_on_one_side():
-    x, y = select_sides(TABLE, "left,a", "c")
-    assert x.shape == (N, 4) and list(y) == ["c"]
+    x, y, z = select_sides(TABLE, "left,a", "c")
+    assert x.shape == (N, 4) and list(y) == ["c"] and z is None
+    *_, z = select_sides(TABLE, "a", "c", "b*")
+    assert list(z) == ["b1", "b2"]
+    with pytest.raises(DataError, match="in y or in z, not in both; both hold 'c'"):
+        select_sides(TABLE, "a", "c", "c")
     with pytest.raises(DataError, match="both hold 'b1'"):
         select_sides(TABLE, "b*", "b1")
 
@@ -295,6 +329,7 @@ def unreadable_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "one longer row": (write(folder / "ragged.csv", "a,b\n1,2\n4,5,6\n"), "Expected 2 fields"),
         "longer, no header": (write(folder / "numbers.csv", "1.5,2\n1,2,3\n"), "Expected 2 fields"),
         "encoding": (folder / "latin.csv", "latin.csv"),
+        "text as parquet": (write(folder / "text.parquet", "a,b"), "text.parquet"),
         "text as npz": (write(folder / "text.npz", "a,b"), "text.npz"),
         "text as npy": (write(folder / "text.npy", "a,b"), "text.npy"),
         "cut npy": (truncated(folder / "cut.npy"), "truncated"),
@@ -340,7 +375,7 @@ def test_digits_are_the_two_halves_of_the_images(tmp_path, capsys, suffix):
     path = tmp_path / f"digits{suffix}"
     assert digits.main([str(path)]) == 0 and "1,797" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
-    left, right = select_sides(read_table(path), "left*", "right*")
+    left, right, _ = select_sides(read_table(path), "left*", "right*")
     images = np.concatenate([side.to_numpy().reshape(-1, 8, 4) for side in (left, right)], axis=2)
     from sklearn.datasets import load_digits
 

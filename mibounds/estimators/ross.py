@@ -44,7 +44,8 @@ class Ross(Estimator):
         kept = _has_company(classes)
         classes, spread, n = classes[kept], [points[kept] for points in spread], int(kept.sum())
         nats = float(self._terms(classes, spread).mean())
-        parts = Parts.of(lambda rows: self._mean(classes[rows], [points[rows] for points in spread]), n, seed)
+        # One spread tells how parts scatter: a little more than means over several do.
+        parts = Parts.of(lambda rows: self._mean(classes[rows], spread[0][rows]), n, seed)
         return Estimate(
             nats=nats,
             interval=parts.interval(nats, n, confidence),
@@ -67,9 +68,9 @@ class Ross(Estimator):
             )
         return self._terms(classes, spread)
 
-    def _mean(self, classes: Labels, spread: Sequence[Array]) -> float:
+    def _mean(self, classes: Labels, points: Array) -> float:
         kept = _has_company(classes)
-        return float(self._terms(classes[kept], [p[kept] for p in spread]).mean()) if kept.any() else 0.0
+        return float(self._terms(classes[kept], [points[kept]]).mean()) if kept.any() else 0.0
 
     def _terms(self, classes: Labels, spread: Sequence[Array]) -> Array:
         """Each pair's term, a mean over the spreads: `n`. Every class has two members at least."""
