@@ -90,8 +90,8 @@ def pairwise(
         done: is called with the number of pairs that are done.
 
     Returns:
-        A row a pair: column_x, column_y, kind_x, kind_y, method, n_samples, estimate_nats, low_nats, high_nats, p_value,
-        p_holm, warnings, status. A pair that cannot be estimated has a status that says why, and no numbers.
+        A row a pair: column_x, column_y, kind_x, kind_y, method, n_samples, estimate_nats, low_nats, high_nats,
+        p_value, p_holm, warnings, status. A pair that cannot be estimated has a status that says why, and no numbers.
 
         p_value is of no information, one-sided, by the estimate over its standard error, which the interval's half
         width tells under a normal law; p_holm is adjusted for all pairs by Holm's procedure.
@@ -138,7 +138,7 @@ def pairwise(
 
 
 def p_value(found: Estimate) -> float:
-    """Of no information, one-sided: by the estimate over its standard error, which its interval tells under a normal law."""
+    """One-sided, of no information: by the estimate over the standard error that its interval tells."""
     from scipy.special import ndtr, ndtri
 
     low, high = found.interval

@@ -229,7 +229,7 @@ def test_a_parquet_file(tmp_path):
     assert chosen["x"].tolist() == COLUMN.tolist() and np.isnan(chosen["count"][2])
     assert chosen["level"].tolist() == chosen["word"].tolist() == LETTERS
     assert len(paired_samples(chosen["x"], chosen["level"]).categories_y) == 1
-    with pytest.raises(DataError, match="t.parquet holds dates in 'day'"):
+    with pytest.raises(DataError, match="holds dates in 'day'"):
         select_columns(table, "day")
 
 

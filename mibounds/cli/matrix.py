@@ -44,7 +44,8 @@ def matrix(
     """Estimate the MI of every two columns of a file.
 
     Writes table.csv (always in nats), matrix.png and matrix.svg into --out. By default two continuous columns are
-    estimated by ksg, a discrete one beside numbers by ross, two discrete ones by discrete, and rounded numbers by mixed.
+    estimated by ksg, a discrete one beside numbers by ross, two discrete ones by discrete, and rounded numbers by
+    mixed.
     """
     from mibounds.data import read_table, select_columns
     from mibounds.pairwise import pairwise

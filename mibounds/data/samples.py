@@ -79,8 +79,8 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
     kept = {side: of_side.values for side, of_side in sides.items()}
     if not repeats_expected:
         warnings += _duplicates(np.hstack([*kept.values()]))
-    categories = {f"categories_{side}": of_side.categories for side, of_side in sides.items()}
-    return Samples(**kept, **categories, warnings=tuple(warnings))
+    categories = [sides[side].categories if side in sides else {} for side in ("x", "y", "z")]
+    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories)
 
 
 def _and(words: Sequence[str]) -> str:

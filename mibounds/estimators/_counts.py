@@ -63,7 +63,7 @@ class Counts:
         sizes = [len(np.unique(each)) for each in (xz, yz, z)]
         by_z = [np.bincount(z[np.unique(each, return_index=True)[1]]) for each in (xz, yz)]
         degrees = int((by_z[0] * by_z[1]).sum()) - sizes[0] - sizes[1] + sizes[2]
-        return cls(*(_shared(each) for each in (xz, yz, _joint(xz, y), z)), degrees)
+        return cls(_shared(xz), _shared(yz), _shared(_joint(xz, y)), _shared(z), degrees)
 
     def terms(self, correction: str) -> Array:
         """Each pair's term, whose mean is the information in nats: `n`."""

@@ -110,7 +110,7 @@ def _whitened(values: Array) -> Array:
 
 
 def _beyond(given: Array, white: Array, side: str) -> Array:
-    """What no linear function of `given` says of the columns of `white`, both uncorrelated of unit variance, whitened."""
+    """What no linear function of `given` says of `white`, whitened; both are, `n x rank`."""
     n = len(white)
     columns, sizes, _ = np.linalg.svd(white - given @ (given.T @ white) / n, full_matrices=False)
     kept = sizes > NEGLIGIBLE * math.sqrt(n)

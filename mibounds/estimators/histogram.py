@@ -20,7 +20,28 @@ EDGES = ("mass", "width")
 
 @dataclass(frozen=True)
 class Histogram(Estimator):
-    """I of the bins that x and y fall in, from their table of counts, corrected as in `discrete`."""
+    """I of the bins that x and y fall in, from their table of counts, corrected as by `discrete`.
+
+    Bins hold no more than the columns (data processing), so that with many samples it reads too little, by what the
+    bins blur; with few samples for the bins, what is left of the table's bias may make it too much. It is here to be
+    compared with: `ksg` and `mixed` read the columns themselves.
+
+    Args:
+        bins: of each column; by default the cube root of n on each side, shared out over its columns, 2 at least.
+        edges: "mass", bins of equally many samples; "width", equally wide ones; or inner edges, ascending, for all
+            columns.
+        correction: of the table, see `discrete`.
+
+    Raises: ParameterError for a value outside its domain.
+
+    References: Cover and Thomas 2006, Elements of Information Theory, chapter 2.8 (data processing).
+
+    Example:
+        >>> from mibounds.distributions.gaussian import Gaussian
+        >>> x, y = (side.numpy() for side in Gaussian.from_correlation(1, 0.8).sample(2000, seed=0))
+        >>> print(Histogram().estimate(Samples(x, y), seed=0, confidence=0.95))
+        0.461 nats (95% interval 0.428 to 0.494) by histogram, no bound: the truth may lie on either side
+    """
 
     bins: int | None = None
     edges: str | tuple[float, ...] = "mass"

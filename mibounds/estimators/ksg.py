@@ -38,9 +38,12 @@ class KSG(Estimator):
 
     Ties: the columns should be continuous. Where values repeat or are rounded, algorithm 1 reads too much and
     algorithm 2 too little: 0.90 and -0.65 nats of 1,000 pairs of independent normals rounded to a decimal. Copies of
-    pairs make both read too much: 1.11 and 1.46 nats of 0.22 where each of 500 pairs stands twice. A discrete x beside
-    a continuous y suits algorithm 1; algorithm 2 then reads 1/k less. A warning names the share of pairs concerned
-    where it passes 1%.
+    pairs make both read too much: 1.11 and 1.46 nats of 0.22 where each of 500 pairs stands twice. `mixed` takes such
+    columns. A discrete x beside a continuous y suits algorithm 1; algorithm 2 then reads 1/k less. A warning names
+    the share of pairs concerned where it passes 1%.
+
+    Given z, algorithm 1 is psi(k) - < psi(n_xz + 1) + psi(n_yz + 1) - psi(n_z + 1) >, of points nearer by x and z, y
+    and z, and z (Frenzel and Pompe 2007).
 
     The interval is of the estimate's expectation, bias included, by Student's t: its variance is that of the same
     estimate of disjoint parts of at most 500 pairs, scaled as 1/n. (A bootstrap would be of copies.) Where parts are
@@ -55,7 +58,8 @@ class KSG(Estimator):
 
     Raises: ParameterError for a value outside its domain; DataError if there are fewer than 2 (k + 1) samples.
 
-    References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138, equations 8 and 9; Holmes and
+    References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138, equations 8 and 9;
+        Frenzel and Pompe 2007, Physical Review Letters 99, 204101; Holmes and
         Nemenman 2019, Physical Review E 100, 022404 (error from disjoint parts).
 
     Example:

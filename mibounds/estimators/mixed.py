@@ -20,7 +20,39 @@ from mibounds.estimators.base import Estimate, Estimator
 
 @dataclass(frozen=True)
 class Mixed(Estimator):
-    """I = < psi(k) + psi(n) - psi(n_x) - psi(n_y) >, or given z < psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) >."""
+    """I = < psi(k) + psi(n) - psi(n_x) - psi(n_y) >, as `ksg`, of columns whose repeated values are spread first.
+
+    A value that repeats is drawn anew between the points halfway to the next values, evenly. It can be read off what is
+    drawn, so that the information stays what it is; and neighbours are again what they were before the values were
+    rounded. Ties are otherwise read as information: of 1,000 pairs of independent normals rounded to a tenth, KSG's
+    first algorithm reads 1.45 nats, Gao et al.'s rule 0.9 and this 0.01. Where nothing repeats it is `ksg`.
+
+    Columns of categories (text, pandas' categories) are not spread: two categories are apart by one standard deviation
+    of a column of numbers, all by the same. Where the k-th neighbour is as near as others, all of them count, on all
+    sides, as in Gao et al.; of categories alone that makes the table, with digammas for logarithms.
+
+    Given z: < psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) >, of counts with z (Frenzel and Pompe; for mixtures Mesner and
+    Shalizi). It reads too little in many columns, or where discrete and continuous values mix in one column: 1.07 of
+    1.29 nats in 1,000 pairs, half of them normal at correlation 0.9 and half at -1 or 1.
+
+    The interval is as of `ksg`: of the expectation, from disjoint parts, with one spread.
+
+    Args:
+        neighbours: k.
+        spreads: how often values are spread anew; the estimate is the mean over them.
+
+    Raises: ParameterError; DataError if there are fewer than 2 (k + 1) samples.
+
+    References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138; Gao, Kannan, Oh and Viswanath
+        2017, NIPS (ties counted); Frenzel and Pompe 2007, Physical Review Letters 99, 204101 and Mesner and Shalizi
+        2020, IEEE Trans. Information Theory 67 (given z).
+
+    Example:
+        >>> from mibounds.distributions.gaussian import Gaussian
+        >>> x, y = (side.numpy().round(1) for side in Gaussian.from_correlation(1, 0.8).sample(2000, seed=0))
+        >>> print(Mixed().estimate(Samples(x, y), seed=0, confidence=0.95))
+        0.508 nats (95% interval 0.462 to 0.555) by mixed, no bound: the truth may lie on either side
+    """
 
     neighbours: int = 3
     spreads: int = 4

@@ -69,8 +69,8 @@ class Variational(Estimator):
     the interval: for a lower bound its low end is what can be claimed of the MI. An estimate less than a nat under its
     ceiling is called saturated: there even the true density ratio would read about a nat too little, or more.
 
-    Columns of categories enter as columns of 0 and 1. Given z, the chain rule is read: I(x, z; y) - I(z; y), two critics
-    on the same folds. A difference of bounds is no bound; its interval is of the difference, pair by pair.
+    Columns of categories enter as columns of 0 and 1. Given z, the chain rule is read: I(x, z; y) - I(z; y), two
+    critics on the same folds. A difference of bounds is no bound; its interval is of the difference, pair by pair.
 
     Args:
         bound: what is trained and read.

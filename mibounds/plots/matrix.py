@@ -25,7 +25,8 @@ def draw_matrix(matrix: pd.DataFrame, unit: str = "nats") -> Figure:
         unit: "nats" or "bits", of what is shown.
 
     Example:
-        >>> draw_matrix(pd.DataFrame([[np.nan, 0.3], [0.3, np.nan]], index=["a", "b"], columns=["a", "b"])).axes[0].get_title()
+        >>> shared = pd.DataFrame([[np.nan, 0.3], [0.3, np.nan]], index=["a", "b"], columns=["a", "b"])
+        >>> draw_matrix(shared).axes[0].get_title()
         'mutual information (nats)'
     """
     from scipy.cluster.hierarchy import dendrogram
@@ -35,11 +36,12 @@ def draw_matrix(matrix: pd.DataFrame, unit: str = "nats") -> Figure:
     tree = linkage_of(matrix / np.log2(np.e) if unit == "bits" else matrix)
     with new_figure(2, 1, height=side / 2, width=side, height_ratios=[1, 6]) as (figure, axes):
         top, below = axes[:, 0]
-        order = dendrogram(tree, ax=top, no_labels=True, color_threshold=0, above_threshold_color=DARK)[
+        leaves = dendrogram(tree, ax=top, no_labels=True, color_threshold=0, above_threshold_color=DARK)[
             "leaves"
         ]
         top.axis("off")
-        shown = matrix.iloc[order, order]
+        names = [matrix.columns[i] for i in leaves or []]
+        shown = matrix.reindex(index=names, columns=names)
         below.set_facecolor(GREY)
         style: dict[str, Any] = {"annot": n <= MOST_WRITTEN_OUT, "fmt": ".2f", "annot_kws": {"size": 6}}
         sns.heatmap(

@@ -1,4 +1,4 @@
-"""What the benchmark of values says where peers agree, differ, mean something else, or are not there; stand-ins here."""
+"""What the benchmark of values says where peers agree, differ, mean something else, or are missing; stand-ins here."""
 
 from __future__ import annotations
 

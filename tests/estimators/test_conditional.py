@@ -62,7 +62,7 @@ def test_the_gaussian_is_that_of_residuals_with_fewer_samples():
 
 
 def test_a_side_that_z_determines_is_refused_by_the_gaussian():
-    x, y, z = chain(100, 0.0)
+    _, y, z = chain(100, 0.0)
     with pytest.raises(DataError, match="x is a linear function of z"):
         value(2 * z + 1, y, z, "gaussian")
 

@@ -1,4 +1,4 @@
-"""Each pair's value: held out where a critic is trained, near the law's own log density ratio, and the estimate's mean."""
+"""Each pair's value: held out where a critic is trained, near the law's own, and the estimate's mean."""
 
 from __future__ import annotations
 
