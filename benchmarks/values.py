@@ -61,7 +61,12 @@ class Case:
 
     def ours(self) -> float:
         x, y, *given = self.sides
-        return estimate(x, y, given=given[0] if given else None, **METHODS[self.definition]).nats
+        return estimate(x, y, given=given[0] if given else None, **self.options()).nats
+
+    def options(self) -> dict[str, Any]:
+        """Of ours: repeated numbers among neighbours are for `mixed`."""
+        is_mixed = self.repeats and self.definition == "neighbours"
+        return {"method": "mixed"} if is_mixed else METHODS[self.definition]
 
     def note(self, peer: str) -> str:
         """Why a peer's value is another one by definition; empty where it is not."""
@@ -129,7 +134,7 @@ def rows(every: Sequence[Case], answers: dict[str, Any]) -> Iterator[dict[str, A
                 "definition": case.definition,
                 "data": case.data,
                 "n": len(case.sides[0]),
-                "method": METHODS[case.definition]["method"],
+                "method": case.options()["method"],
                 "estimate_nats": ours,
                 "peer": peer,
                 "version": answers["versions"][peer],

@@ -113,19 +113,16 @@ def select_columns(table: Table, selection: str) -> DataFrame:
     return pd.DataFrame(chosen)
 
 
-def select_sides(
-    table: Table, x_columns: str, y_columns: str, z_columns: str | None = None
-) -> tuple[DataFrame, DataFrame, DataFrame | None]:
-    """x, y and z by selections of `select_columns`; z is None without one. Raises: DataError if two share a column."""
-    chosen = {"x": x_columns, "y": y_columns} | ({} if z_columns is None else {"z": z_columns})
-    sides = {side: select_columns(table, columns) for side, columns in chosen.items()}
+def select_sides(table: Table, *selections: str) -> tuple[DataFrame, ...]:
+    """x, y and perhaps z, each by a selection of `select_columns`. Raises: DataError also if two share a column."""
+    sides = {side: select_columns(table, columns) for side, columns in zip("xyz", selections, strict=False)}
     for first, second in itertools.combinations(sides, 2):
         shared = [name for name in sides[first].columns if name in set(sides[second].columns)]
         if shared:
             raise DataError(
                 f"a column must be in {first} or in {second}, not in both; both hold {listed(shared)}"
             )
-    return sides["x"], sides["y"], sides.get("z")
+    return tuple(sides.values())
 
 
 def _columns_of(key: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:

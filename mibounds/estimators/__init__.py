@@ -159,8 +159,9 @@ def estimate_file(
     path: str | Path, x_columns: str, y_columns: str, given_columns: str | None = None, **options: Any
 ) -> Estimate:
     """`estimate` on columns of a file; see `data.read_table` and `data.select_columns` for what both may be."""
-    x, y, given = select_sides(read_table(path), x_columns, y_columns, given_columns)
-    return estimate(x, y, given=given, **options)
+    selections = [x_columns, y_columns] + ([] if given_columns is None else [given_columns])
+    x, y, *z = select_sides(read_table(path), *selections)
+    return estimate(x, y, given=z[0] if z else None, **options)
 
 
 def _integer(seed: Any) -> int:

@@ -122,7 +122,8 @@ class Mixed(Estimator):
         z = x[:, :0] if z is None else z
         both = np.hstack([x, y, z])
         found = nearest(both, min(k + 1, n - 1))
-        distance, tied = found.distances[:, k - 1], found.at_edge(k)
+        distance = found.distances[:, k - 1]
+        tied = found.at_edge(k) | (distance == 0)
 
         def count(side: Array) -> Array:
             """How many points are within the distance, itself included: with those at its edge if they are many."""

