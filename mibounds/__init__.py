@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from mibounds.critics import Critic
     from mibounds.distributions import Distribution
     from mibounds.errors import MiboundsError
-    from mibounds.estimators import Estimate, Estimator, estimate
+    from mibounds.estimators import Estimate, Estimator, estimate, pointwise
+    from mibounds.feature_selection import MutualInformationEstimator, MutualInformationSelector
     from mibounds.study import Claim, Measurement, Pack, Study, Verdict
     from mibounds.training import Trainer
 
@@ -40,6 +41,8 @@ __all__ = [
     "Estimator",
     "Measurement",
     "MiboundsError",
+    "MutualInformationEstimator",
+    "MutualInformationSelector",
     "Pack",
     "Study",
     "Trainer",
@@ -50,6 +53,7 @@ __all__ = [
     "errors",
     "estimate",
     "estimators",
+    "pointwise",
     "representation",
     "study",
     "theory",
@@ -65,11 +69,14 @@ _HOMES = {
     "Estimator": "estimators",
     "Measurement": "study",
     "MiboundsError": "errors",
+    "MutualInformationEstimator": "feature_selection",
+    "MutualInformationSelector": "feature_selection",
     "Pack": "study",
     "Study": "study",
     "Trainer": "training",
     "Verdict": "study",
     "estimate": "estimators",
+    "pointwise": "estimators",
 }
 
 __getattr__, __dir__ = exports(__name__, {name: _HOMES.get(name, name) for name in __all__})

@@ -56,11 +56,18 @@ def test_samples_are_copies():
 
 DATES = pd.Series(pd.date_range("2020-01-01", periods=N))
 UNUSABLE = {
-    "text": (list("abcdef"), DataError, "<U1"),
+    "text, one a row": (list("abcdef"), DataError, "6 different ones in 6 rows"),
     "text column": (pd.DataFrame({"good": COLUMN, "name": list("abcdef")}), DataError, "'name'"),
+    "text that is missing": (
+        pd.Series(["a", None, "a", "b", "b", "b"]),
+        DataError,
+        "1 of 6 rows, first in row 1",
+    ),
     "objects": ([None, 1, 2, 3, 4, 5], DataError, "object"),
     "dates": (DATES, DataError, "datetime"),
-    "categories": (pd.Series(list("abcabc"), dtype="category"), DataError, "category"),
+    "text and numbers": (np.array(["a", 1, "a", 1, "a", 1], dtype=object), DataError, "object"),
+    "text and numbers in a column": (pd.Series(["a", 1, "a", 1, "a", 1]), DataError, "int objects"),
+    "periods": (pd.Series(pd.period_range("2020", periods=N, freq="D")), DataError, "Period"),
     "complex": (COLUMN + 1j, DataError, "complex"),
     "complex tensor": (torch.tensor(COLUMN) + 1j, DataError, "complex"),
     "complex series": (pd.Series(COLUMN + 1j), DataError, "complex"),
@@ -90,6 +97,52 @@ def test_what_cannot_be_used_is_named_in_one_line(kind):
         paired_samples(values, COLUMN)
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert isinstance(caught.value, MiboundsError)
+
+
+LETTERS = list("bacbac")
+SAME_CATEGORIES = {
+    "list": LETTERS,
+    "array": np.array(LETTERS),
+    "objects": np.array(LETTERS, dtype=object),
+    "series": pd.Series(LETTERS),
+    "string series": pd.Series(LETTERS, dtype="string"),
+    "objects in a series": pd.Series(LETTERS, dtype=object),
+    "categories": pd.Series(LETTERS, dtype="category"),
+    "unused categories": pd.Series(pd.Categorical(LETTERS, categories=list("zcab"))),
+    "numbers as categories": pd.Series([20, 10, 30] * 2, dtype="category"),
+    "frame": pd.DataFrame({"letter": LETTERS}),
+}
+
+
+@pytest.mark.parametrize("holder", SAME_CATEGORIES)
+def test_text_that_repeats_is_codes_of_categories(holder):
+    samples = paired_samples(COLUMN, SAME_CATEGORIES[holder], z=SAME_CATEGORIES[holder])
+    assert samples.y[:, 0].tolist() == [1, 0, 2, 1, 0, 2] == samples.z[:, 0].tolist()
+    assert list(samples.categories_y) == [0] == list(samples.categories_z) and samples.categories_x == {}
+
+
+def test_places_of_categories_follow_the_columns_that_are_kept():
+    frame = pd.DataFrame({"flat": 1.0, "same": ["u"] * N, "a": COLUMN, "letter": LETTERS})
+    samples = paired_samples(frame, COLUMN)
+    assert samples.x.shape == (N, 2) and samples.categories_x == {1: "letter"}
+    hot = samples.one_hot()
+    assert hot.x[:, 0].tolist() == COLUMN.tolist() and not hot.has_categories()
+    assert hot.x[:, 1:].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 2
+
+
+def test_three_sides_are_paired():
+    with pytest.raises(ShapeError, match="x, y and z must have equally many rows, paired; got 6, 6 and 5"):
+        paired_samples(COLUMN, COLUMN, COLUMN[1:])
+    with pytest.raises(DataError, match="z has NaN"):
+        paired_samples(COLUMN, COLUMN, COLUMN * np.nan)
+    assert paired_samples(COLUMN, COLUMN).z is None
+
+
+def test_repeats_may_be_expected():
+    twice = np.tile(COLUMN, 2)
+    assert paired_samples(twice, twice).warnings != ()
+    assert paired_samples(twice, twice, repeats_expected=True).warnings == ()
+    assert paired_samples(twice, twice, np.arange(2 * N)).warnings == (), "z tells them apart"
 
 
 def test_constant_columns_beside_varying_ones_are_dropped_and_named():
@@ -155,10 +208,40 @@ def test_an_npz_and_an_npy_file(tmp_path):
         select_columns(table, "images")
     with pytest.raises(DataError, match="'left_0' has 6 rows, 'short' has 2"):
         select_columns(table, "left,short")
-    with pytest.raises(DataError, match="'label'"):
-        select_columns(table, "label")
+    assert select_columns(table, "label")["label"].tolist() == list("abcdef")
     np.save(tmp_path / "t.npy", left)
     assert np.array_equal(select_columns(read_table(tmp_path / "t.npy"), ":"), left)
+
+
+def test_a_parquet_file(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "x": COLUMN,
+            "count": pd.array([1, 2, None, 4, 5, 6], dtype="Int64"),
+            "level": pd.Categorical(LETTERS),
+            "word": LETTERS,
+            "day": pd.date_range("2020-01-01", periods=N),
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    chosen = select_columns(table, "x,count,level,word")
+    assert chosen["x"].tolist() == COLUMN.tolist() and np.isnan(chosen["count"][2])
+    assert chosen["level"].tolist() == chosen["word"].tolist() == LETTERS
+    assert len(paired_samples(chosen["x"], chosen["level"]).categories_y) == 1
+    with pytest.raises(DataError, match="holds dates in 'day'"):
+        select_columns(table, "day")
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+
+    def refuse(*args, **options):
+        raise ImportError("Missing optional dependency 'pyarrow'")
+
+    monkeypatch.setattr(pd, "read_parquet", refuse)
+    with pytest.raises(DataError, match=r"pip install 'mibounds\[parquet\]'"):
+        read_table(tmp_path / "t.parquet")
 
 
 TABLE = Table("t", dict.fromkeys(("a", "b1", "b2", "7", "c"), COLUMN) | {"left": np.zeros((N, 3))})
@@ -204,6 +287,10 @@ def test_columns_that_are_not_there(selection, error, said):
 def test_a_column_is_on_one_side():
     x, y = select_sides(TABLE, "left,a", "c")
     assert x.shape == (N, 4) and list(y) == ["c"]
+    *_, z = select_sides(TABLE, "a", "c", "b*")
+    assert list(z) == ["b1", "b2"]
+    with pytest.raises(DataError, match="in y or in z, not in both; both hold 'c'"):
+        select_sides(TABLE, "a", "c", "c")
     with pytest.raises(DataError, match="both hold 'b1'"):
         select_sides(TABLE, "b*", "b1")
 
@@ -242,6 +329,7 @@ def unreadable_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "one longer row": (write(folder / "ragged.csv", "a,b\n1,2\n4,5,6\n"), "Expected 2 fields"),
         "longer, no header": (write(folder / "numbers.csv", "1.5,2\n1,2,3\n"), "Expected 2 fields"),
         "encoding": (folder / "latin.csv", "latin.csv"),
+        "text as parquet": (write(folder / "text.parquet", "a,b"), "text.parquet"),
         "text as npz": (write(folder / "text.npz", "a,b"), "text.npz"),
         "text as npy": (write(folder / "text.npy", "a,b"), "text.npy"),
         "cut npy": (truncated(folder / "cut.npy"), "truncated"),

@@ -38,6 +38,8 @@ MAY_IMPORT = {
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
     "estimators": MODELS | {"statistics", "data", "optimization", "stacked", "training"},
+    "pairwise": {"errors", "estimators", "statistics"},
+    "feature_selection": {"errors", "estimators", "pairwise", "statistics"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
     "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},
@@ -55,6 +57,7 @@ WITHOUT_TORCH = {
     "theory",
     "data",
     "files",
+    "pairwise",
     "study",
     "plots",
     "report",

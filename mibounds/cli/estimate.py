@@ -12,6 +12,7 @@ import click
 
 from mibounds.cli.errors import say
 from mibounds.cli.settings import settings
+from mibounds.cli.waiting import waiting
 
 CRITIC = "critic."
 
@@ -26,6 +27,7 @@ CRITIC = "critic."
     help="Of x, such as a,b or left or sensor_* or 0:32.",
 )
 @click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y.")
+@click.option("--given", "given_columns", metavar="COLUMNS", help="Of z, for the MI of x and y given z.")
 @click.option("--method", default="info_nce", show_default=True, help="A bound or an estimator.")
 @click.option("--critic", help="By file name, for methods that train one.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -43,6 +45,7 @@ def estimate(
     file: Path,
     x_columns: str,
     y_columns: str,
+    given_columns: str | None,
     method: str,
     critic: str | None,
     seed: int,
@@ -53,15 +56,20 @@ def estimate(
 ) -> None:
     """Estimate the MI between columns of a file.
 
-    FILE ends in .csv, .tsv, .npz or .npy. COLUMNS are names, patterns, positions from 0 or
+    FILE ends in .csv, .tsv, .parquet, .npz or .npy. COLUMNS are names, patterns, positions from 0 or
     ranges of them, joined by commas; the name of a 2-d array stands for all its columns.
     """
     from mibounds.estimators import estimate_file
 
     options = _options(method, critic, texts)
-    found = estimate_file(
-        file, x_columns, y_columns, method=method, seed=seed, confidence=confidence, **options
-    )
+    with waiting(f"estimating by {method}"):
+        found = estimate_file(
+            *(file, x_columns, y_columns, given_columns),
+            method=method,
+            seed=seed,
+            confidence=confidence,
+            **options,
+        )
     nats = (found.nats, *found.interval)
     value, low, high = (number / math.log(2) for number in nats)
     if as_json:

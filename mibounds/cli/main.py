@@ -16,6 +16,7 @@ from mibounds.cli.errors import say
 from mibounds.cli.estimate import estimate
 from mibounds.cli.evaluate import evaluate
 from mibounds.cli.list import list_names
+from mibounds.cli.matrix import matrix
 from mibounds.cli.plot import plot
 from mibounds.cli.pretrain import pretrain
 from mibounds.cli.report import report
@@ -52,7 +53,7 @@ def mibounds(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (list_names, run, status, plot, check, verdicts, report, estimate, pretrain, evaluate):
+for command in (list_names, run, status, plot, check, verdicts, report, estimate, matrix, pretrain, evaluate):
     mibounds.add_command(command)
 
 

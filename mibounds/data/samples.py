@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mibounds.data.categories import codes_of, entries_of, listed, one_hot
 from mibounds.errors import DataError, ShapeError
-
-NAMES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -22,80 +21,140 @@ class Samples:
     Attributes:
         x, y: `n x dim_x`, `n x dim_y`, float64; copies, so that nothing done to them reaches the caller.
         warnings: what was dropped and what is suspicious.
+        z: `n x dim_z`, what x and y are given, if anything.
+        categories_x, categories_y, categories_z: place -> name of the columns whose values are categories, held as
+            codes 0, 1, ... in alphabetical order.
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     warnings: tuple[str, ...] = ()
+    z: NDArray[np.float64] | None = None
+    categories_x: Mapping[int, str] = field(default_factory=dict)
+    categories_y: Mapping[int, str] = field(default_factory=dict)
+    categories_z: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)
 
+    def has_categories(self) -> bool:
+        return bool(self.categories_x or self.categories_y or self.categories_z)
 
-def paired_samples(x: Any, y: Any) -> Samples:
-    """Checks and pairs `x` and `y`, row i of one with row i of the other.
+    def one_hot(self) -> Samples:
+        """A column of categories becomes one of 0 and 1 for each category, behind the columns of numbers."""
+        x, y = one_hot(self.x, self.categories_x), one_hot(self.y, self.categories_y)
+        z = None if self.z is None else one_hot(self.z, self.categories_z)
+        return Samples(x, y, self.warnings, z)
+
+
+def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = False) -> Samples:
+    """Checks and pairs `x`, `y` and, if given, `z`, row i of one with row i of the others.
 
     Args:
-        x, y: `n` or `n x dim` numbers: NumPy, torch (any device), pandas, or nested lists; float, integer or bool.
+        x, y, z: `n` or `n x dim` numbers: NumPy, torch (any device), pandas, or nested lists; float, integer or bool.
+            Columns of text and pandas' categories are taken as categories, if their values repeat.
+        repeats_expected: whether rows that repeat an earlier one are as it should be, as of discrete values.
 
-    Raises: DataError for text, objects, complex numbers, NaN, infinity, an empty or wholly constant side;
-        ShapeError for unequal lengths or more than two dimensions.
+    Raises: DataError for objects, dates, complex numbers, NaN, infinity, missing entries, text that hardly repeats, an
+        empty or wholly constant side; ShapeError for unequal lengths or more than two dimensions.
 
     Example:
         >>> paired_samples([[0, 1], [2, 1], [4, 1]], [1.0, 2.0, 4.0]).warnings
         ("dropped constant columns of x: '1'",)
+        >>> paired_samples([0.5, 1.5, 2.5, 3.5], ["red", "blue", "red", "blue"]).y[:, 0].tolist()
+        [1.0, 0.0, 1.0, 0.0]
     """
-    x_columns, x_values = _numbers("x", x)
-    y_columns, y_values = _numbers("y", y)
-    if len(x_values) != len(y_values):
+    given = {"x": x, "y": y} | ({} if z is None else {"z": z})
+    sides = {side: _Side.of(side, values) for side, values in given.items()}
+    lengths = [len(side.values) for side in sides.values()]
+    if len(set(lengths)) > 1:
         raise ShapeError(
-            f"x and y must have equally many rows, paired; got {len(x_values)} and {len(y_values)}"
+            f"{_and(list(sides))} must have equally many rows, paired; got {_and(list(map(str, lengths)))}"
         )
-    warnings = _misaligned(x, y)
-    sides = []
-    for side, columns, values in (("x", x_columns, x_values), ("y", y_columns, y_values)):
-        _require_finite(side, values)
-        varying = np.ptp(values, axis=0) > 0
-        if not varying.any():
-            raise DataError(
-                f"{side} is constant over all {len(values)} rows; a constant shares no information"
-            )
-        if not varying.all():
-            constant = [name for name, varies in zip(columns, varying, strict=True) if not varies]
-            warnings.append(f"dropped constant columns of {side}: {listed(constant)}")
-        sides.append(values[:, varying])
-    kept_x, kept_y = sides
-    return Samples(kept_x, kept_y, warnings=(*warnings, *_duplicates(kept_x, kept_y)))
+    warnings = _misaligned(given)
+    for side, of_side in sides.items():
+        _require_finite(side, of_side.values)
+        sides[side], dropped = of_side.varying(side)
+        warnings += dropped
+    kept = {side: of_side.values for side, of_side in sides.items()}
+    if not repeats_expected:
+        warnings += _duplicates(np.hstack([*kept.values()]))
+    categories = [sides[side].categories if side in sides else {} for side in ("x", "y", "z")]
+    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories)
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first names, quoted, and how many more there are."""
-    shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN])
-    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
+def _and(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _numbers(side: str, values: Any) -> tuple[list[str], NDArray[np.float64]]:
-    """The columns' names and the values as a new `n x dim` float64 array."""
-    names = None
-    if _is(values, "pandas", "DataFrame", "Series"):
-        frame = values.to_frame() if values.ndim == 1 else values
+@dataclass(frozen=True)
+class _Side:
+    """One side's columns: names, values `n x dim`, and which hold categories' codes."""
+
+    names: list[str]
+    values: NDArray[np.float64]
+    categories: dict[int, str]
+
+    @classmethod
+    def of(cls, side: str, values: Any) -> _Side:
+        if _is(values, "pandas", "DataFrame", "Series"):
+            return cls._from_pandas(side, values.to_frame() if values.ndim == 1 else values)
+        if _is(values, "torch", "Tensor"):
+            array = _from_torch(side, values)
+        elif isinstance(values, np.ma.MaskedArray):
+            _require_numeric(side, {side: values.dtype})
+            array = np.ma.filled(values.astype(np.float64), np.nan)
+        else:
+            array = _from_nested(side, values)
+        if array.ndim not in (1, 2):
+            raise ShapeError(f"{side} must be n or n x dim; got shape {array.shape}")
+        if array.size == 0:
+            raise DataError(f"{side} is empty: its shape is {array.shape}; expected n x dim numbers")
+        array = array.reshape(len(array), -1)
+        names = [str(column) for column in range(array.shape[1])]
+        if array.dtype.kind in "UO":
+            codes = [
+                codes_of(f"{side}, column {name!r},", column)
+                for name, column in zip(names, array.T, strict=True)
+            ]
+            return cls(names, np.stack(codes, axis=1), dict(enumerate(names)))
+        return cls(names, np.array(array, dtype=np.float64), {})
+
+    @classmethod
+    def _from_pandas(cls, side: str, frame: Any) -> _Side:
         names = [str(name) for name in frame.columns]
-        _require_numeric(side, dict(zip(names, frame.dtypes, strict=True)))
-        # Missing entries of nullable columns become NaN, which is reported with its row.
-        array = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    elif _is(values, "torch", "Tensor"):
-        array = _from_torch(side, values)
-    elif isinstance(values, np.ma.MaskedArray):
-        _require_numeric(side, {side: values.dtype})
-        array = np.ma.filled(values.astype(np.float64), np.nan)
-    else:
-        array = _from_nested(side, values)
-    if array.ndim not in (1, 2):
-        raise ShapeError(f"{side} must be n or n x dim; got shape {array.shape}")
-    array = np.array(array.reshape(len(array), -1) if array.size else array, dtype=np.float64)
-    if array.size == 0:
-        raise DataError(f"{side} is empty: its shape is {array.shape}; expected n x dim numbers")
-    return names or [str(column) for column in range(array.shape[1])], array
+        if 0 in frame.shape:
+            raise DataError(f"{side} is empty: its shape is {frame.shape}; expected n x dim numbers")
+        series = [frame.iloc[:, i] for i in range(len(names))]
+        named = {i: column for i, column in enumerate(series) if _kind(column.dtype) == "O"}
+        _require_numeric(side, {names[i]: column.dtype for i, column in enumerate(series) if i not in named})
+        columns = [
+            codes_of(f"{side}, column {names[i]!r},", entries_of(column))
+            if i in named
+            # Missing entries of nullable columns become NaN, which is reported with its row.
+            else column.to_numpy(dtype=np.float64, na_value=np.nan)
+            for i, column in enumerate(series)
+        ]
+        return cls(names, np.stack(columns, axis=1), {i: names[i] for i in named})
+
+    def varying(self, side: str) -> tuple[_Side, list[str]]:
+        """Without the columns that are constant, and a warning if there were any."""
+        varies = np.ptp(self.values, axis=0) > 0
+        if not varies.any():
+            raise DataError(
+                f"{side} is constant over all {len(self.values)} rows; a constant shares no information"
+            )
+        kept = np.flatnonzero(varies)
+        if len(kept) == len(varies):
+            return self, []
+        constant = [name for name, keep in zip(self.names, varies, strict=True) if not keep]
+        categories = {place: self.names[i] for place, i in enumerate(kept) if i in self.categories}
+        left = _Side([self.names[i] for i in kept], self.values[:, kept], categories)
+        return left, [f"dropped constant columns of {side}: {listed(constant)}"]
+
+
+def _kind(dtype: Any) -> str:
+    return getattr(dtype, "kind", "O")
 
 
 def _is(values: Any, module: str, *names: str) -> bool:
@@ -115,9 +174,13 @@ def _from_nested(side: str, values: Any) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError as error:
         raise ShapeError(f"{side} must be n or n x dim numbers, all rows equally long; {error}") from error
-    if array.size:
+    if array.size and not (array.dtype.kind == "U" or _is_all_text(array)):
         _require_numeric(side, {side: array.dtype})
     return array
+
+
+def _is_all_text(array: NDArray[Any]) -> bool:
+    return array.dtype.kind == "O" and all(isinstance(entry, str) for entry in array.ravel())
 
 
 def _require_numeric(side: str, dtypes: dict[str, Any]) -> None:
@@ -128,9 +191,7 @@ def _require_numeric(side: str, dtypes: dict[str, Any]) -> None:
     bad = [name for name, kind in kinds.items() if kind not in "biuf"]
     if bad:
         where = side if bad == [side] else f"{side}, column {listed(bad)},"
-        raise DataError(
-            f"{where} holds {dtypes[bad[0]]} values; expected numbers (encode text as numbers first)"
-        )
+        raise DataError(f"{where} holds {dtypes[bad[0]]} values; expected numbers, or text as categories")
 
 
 def _require_finite(side: str, values: NDArray[np.float64]) -> None:
@@ -142,21 +203,22 @@ def _require_finite(side: str, values: NDArray[np.float64]) -> None:
         )
 
 
-def _misaligned(x: Any, y: Any) -> list[str]:
-    both_pandas = _is(x, "pandas", "DataFrame", "Series") and _is(y, "pandas", "DataFrame", "Series")
-    if both_pandas and not x.index.equals(y.index):
-        return ["x and y have different pandas indexes; their rows were paired by position"]
-    return []
+def _misaligned(given: Mapping[str, Any]) -> list[str]:
+    indexes = {side: v.index for side, v in given.items() if _is(v, "pandas", "DataFrame", "Series")}
+    first = next(iter(indexes.values()), None)
+    if all(index.equals(first) for index in indexes.values()):
+        return []
+    return [f"{_and(list(indexes))} have different pandas indexes; their rows were paired by position"]
 
 
-def _duplicates(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[str, ...]:
-    n = len(x)
+def _duplicates(rows: NDArray[np.float64]) -> list[str]:
+    n = len(rows)
     # Adding 0.0 turns -0.0 into it, so that equal rows are equal bytes.
-    pairs = np.ascontiguousarray(np.hstack([x, y]) + 0.0)
+    pairs = np.ascontiguousarray(rows + 0.0)
     repeated = n - len(np.unique(pairs.view(np.dtype((np.void, pairs.itemsize * pairs.shape[1])))))
     if not repeated:
-        return ()
-    return (
+        return []
+    return [
         f"{repeated:,} of {n:,} pairs repeat an earlier one; unless the data are discrete, copies that fall in "
-        "different folds make the estimate too high",
-    )
+        "different folds make the estimate too high"
+    ]

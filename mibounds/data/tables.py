@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import re
 import warnings
 import zipfile
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mibounds.data.samples import listed
+from mibounds.data.categories import entries_of, listed
 from mibounds.errors import DataError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 BROKEN = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
@@ -46,16 +47,23 @@ class Table:
 
 
 def read_table(path: str | Path) -> Table:
-    """Reads `.csv`, `.tsv`, `.npz` or `.npy`.
+    """Reads `.csv`, `.tsv`, `.parquet`, `.npz` or `.npy`.
 
     CSV: the first line names the columns; where it holds numbers alone, they are named "0", "1", ... instead.
-    npz: arrays by key. npy: a 2-d array, whose columns are named "0", "1", ...
+    Parquet: its columns, by pyarrow (extra `parquet`). npz: arrays by key. npy: a 2-d array, whose columns are named
+    "0", "1", ...
 
     Raises: DataError if there is no such file, or it is empty, unreadable, truncated, ragged, names a column twice,
         or holds Python objects, which are never unpickled.
     """
     path = Path(path)
-    readers = {".csv": _read_text, ".tsv": _read_text, ".npz": _read_npz, ".npy": _read_npy}
+    readers = {
+        ".csv": _read_text,
+        ".tsv": _read_text,
+        ".parquet": _read_parquet,
+        ".npz": _read_npz,
+        ".npy": _read_npy,
+    }
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected a file")
     if not path.exists():
@@ -79,7 +87,7 @@ def select_columns(table: Table, selection: str) -> DataFrame:
             A name goes before a position.
 
     Raises: UnknownNameError, with the nearest name, if a term matches nothing; ParameterError if positions lie
-        outside the table; DataError if the columns differ in length or are text.
+        outside the table; DataError if the columns differ in length or are dates.
 
     Example:
         >>> table = Table("t.npz", {"a": np.arange(3), "left": np.zeros((3, 4))})
@@ -99,19 +107,22 @@ def select_columns(table: Table, selection: str) -> DataFrame:
             f"columns of one side must be equally long; {first!r} has {lengths[first]} rows, "
             f"{other!r} has {lengths[other]}"
         )
-    text = [name for name, column in chosen.items() if column.dtype.kind not in "biufc"]
-    if text:
-        raise DataError(f"{table.source} holds text or dates in {listed(text)}; expected columns of numbers")
+    dates = [name for name, column in chosen.items() if column.dtype.kind not in "biufcUO"]
+    if dates:
+        raise DataError(f"{table.source} holds dates in {listed(dates)}; expected columns of numbers or text")
     return pd.DataFrame(chosen)
 
 
-def select_sides(table: Table, x_columns: str, y_columns: str) -> tuple[DataFrame, DataFrame]:
-    """x and y by two selections of `select_columns`. Raises: DataError also if they share a column."""
-    x, y = select_columns(table, x_columns), select_columns(table, y_columns)
-    shared = [name for name in x.columns if name in set(y.columns)]
-    if shared:
-        raise DataError(f"a column must be in x or in y, not in both; both hold {listed(shared)}")
-    return x, y
+def select_sides(table: Table, *selections: str) -> tuple[DataFrame, ...]:
+    """x, y and perhaps z, each by a selection of `select_columns`. Raises: DataError also if two share a column."""
+    sides = {side: select_columns(table, columns) for side, columns in zip("xyz", selections, strict=False)}
+    for first, second in itertools.combinations(sides, 2):
+        shared = [name for name in sides[first].columns if name in set(sides[second].columns)]
+        if shared:
+            raise DataError(
+                f"a column must be in {first} or in {second}, not in both; both hold {listed(shared)}"
+            )
+    return tuple(sides.values())
 
 
 def _columns_of(key: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -176,7 +187,29 @@ def _read_text(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"cannot read {path} as text in columns: {str(error).strip()}") from error
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
-    return {name: body.iloc[:, i].to_numpy() for i, name in enumerate(names)}
+    return {name: _array(body.iloc[:, i]) for i, name in enumerate(names)}
+
+
+def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
+    import pandas as pd
+
+    try:
+        body = pd.read_parquet(path, engine="pyarrow")
+    except ImportError as error:
+        raise DataError("reading Parquet takes pyarrow: pip install 'mibounds[parquet]'") from error
+    except BROKEN as error:
+        raise DataError(_why_unreadable(path, error)) from error
+    if body.empty:
+        raise DataError(f"{path} holds no rows of data")
+    return {str(name): _array(body[name]) for name in body.columns}
+
+
+def _array(column: Series) -> NDArray[Any]:
+    """A column's values; numbers that pandas may call missing become NaN there, and categories their text."""
+    if column.dtype.kind in "biuf":
+        has_gaps = column.isna().any()
+        return column.to_numpy(dtype=np.float64, na_value=np.nan) if has_gaps else column.to_numpy()
+    return column.to_numpy() if column.dtype.kind in "cmM" else entries_of(column)
 
 
 def _is_number(text: str) -> bool:

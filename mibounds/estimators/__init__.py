@@ -10,9 +10,13 @@ import operator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mibounds import registry
-from mibounds.data import paired_samples, read_table, select_sides
-from mibounds.errors import ParameterError, UnknownNameError
+from mibounds.data import Samples, paired_samples, read_table, select_sides
+from mibounds.data.categories import listed
+from mibounds.errors import DataError, ParameterError, UnknownNameError
 from mibounds.estimators.base import Estimate, Estimator
 
 if TYPE_CHECKING:
@@ -20,7 +24,17 @@ if TYPE_CHECKING:
 
 __path__ += registry.user_folders("estimators")
 
-__all__ = ["Estimate", "Estimator", "build", "estimate", "estimate_file", "load", "methods", "names"]
+__all__ = [
+    "Estimate",
+    "Estimator",
+    "build",
+    "estimate",
+    "estimate_file",
+    "load",
+    "methods",
+    "names",
+    "pointwise",
+]
 
 
 def names() -> list[str]:
@@ -76,12 +90,21 @@ def _parameters(method: type) -> set[str]:
 
 
 def estimate(
-    x: Any, y: Any, *, method: str = "info_nce", seed: int = 0, confidence: float = 0.95, **options: Any
+    x: Any,
+    y: Any,
+    *,
+    given: Any = None,
+    method: str = "info_nce",
+    seed: int = 0,
+    confidence: float = 0.95,
+    **options: Any,
 ) -> Estimate:
-    """The mutual information of paired samples, in nats, with an interval and warnings.
+    """The mutual information of paired samples, in nats, with an interval and warnings; or given a third side.
 
     Args:
-        x, y: `n` or `n x dim` numbers, row i of x paired with row i of y: NumPy, torch, pandas or nested lists.
+        x, y: `n` or `n x dim` numbers, row i of x paired with row i of y: NumPy, torch, pandas or nested lists. Text
+            that repeats is taken as categories, by the methods that can.
+        given: z, as x and y are, for I(x; y | z): what x and y share beyond what z says. Most methods can.
         method: a bound's name ("info_nce", "nwj", "mine", ...), read from a critic, or for upper bounds from a
             conditional density, that is trained, selected and reported on three separate folds; or an estimator's
             ("gaussian", "ksg", ...). See `methods`.
@@ -103,15 +126,73 @@ def estimate(
     estimator = build(method, **options)
     if not 0 < confidence < 1:
         raise ParameterError(f"confidence must lie between 0 and 1; got {confidence}")
-    try:
-        seed = operator.index(seed)
-    except TypeError as error:
-        raise ParameterError(f"seed must be an integer; got {seed!r}") from error
-    samples = paired_samples(x, y)
+    seed = _integer(seed)
+    samples = _samples(estimator, x, y, given)
     result = estimator.estimate(samples, seed, confidence)
     return replace(result, warnings=samples.warnings + result.warnings)
 
 
-def estimate_file(path: str | Path, x_columns: str, y_columns: str, **options: Any) -> Estimate:
+def pointwise(
+    x: Any, y: Any, *, given: Any = None, method: str = "info_nce", seed: int = 0, **options: Any
+) -> NDArray[np.float64]:
+    """Each pair's ln p(x, y) / p(x) p(y), its share of the mutual information, in nats; or given z.
+
+    Their mean is the method's estimate, from all pairs. A trained bound is cross-fitted: each value is from a critic
+    that saw nothing of that pair, and their mean is that of the bound over all parts; see the method's class.
+    Single values scatter far more than their mean, and may be negative: those pairs are rarer than chance makes them.
+
+    Args:
+        x, y, given, method, seed, options: as of `estimate`.
+
+    Returns:
+        `n` nats, in the order of the rows.
+
+    Raises: as `estimate`; ParameterError for a method without such values.
+
+    Example:
+        >>> x = ["rain", "rain", "sun", "sun"] * 25
+        >>> pointwise(x, ["wet", "dry", "dry", "dry"] * 25, method="discrete", correction="none")[:3].round(3).tolist()
+        [0.693, -0.405, 0.288]
+    """
+    estimator = build(method, **options)
+    return estimator.pointwise_nats(_samples(estimator, x, y, given), _integer(seed))
+
+
+def estimate_file(
+    path: str | Path, x_columns: str, y_columns: str, given_columns: str | None = None, **options: Any
+) -> Estimate:
     """`estimate` on columns of a file; see `data.read_table` and `data.select_columns` for what both may be."""
-    return estimate(*select_sides(read_table(path), x_columns, y_columns), **options)
+    selections = [x_columns, y_columns] + ([] if given_columns is None else [given_columns])
+    x, y, *z = select_sides(read_table(path), *selections)
+    return estimate(x, y, given=z[0] if z else None, **options)
+
+
+def _integer(seed: Any) -> int:
+    try:
+        return operator.index(seed)
+    except TypeError as error:
+        raise ParameterError(f"seed must be an integer; got {seed!r}") from error
+
+
+def _samples(estimator: Estimator, x: Any, y: Any, given: Any) -> Samples:
+    """Checked, paired, and as the estimator can take them."""
+    if given is not None and not estimator.conditional:
+        able = [name for name in names() if load(name).conditional]
+        raise ParameterError(
+            f"{estimator.name} has no form given z; expected one of {', '.join(able)}, or a bound such as info_nce"
+        )
+    samples = paired_samples(x, y, given, repeats_expected=estimator.categories == "codes")
+    if not samples.has_categories() or estimator.categories == "codes":
+        return samples
+    if estimator.categories == "refused":
+        able = [name for name in names() if load(name).categories != "refused"]
+        held = [
+            *samples.categories_x.values(),
+            *samples.categories_y.values(),
+            *samples.categories_z.values(),
+        ]
+        raise DataError(
+            f"{estimator.name} takes numbers, and {listed(held)} holds categories; expected one of {', '.join(able)}, "
+            "or a bound such as info_nce"
+        )
+    return samples.one_hot()

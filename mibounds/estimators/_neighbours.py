@@ -19,17 +19,16 @@ BOXES_FROM = (4_000, 12)  # points and columns: with fewer of either a tree is f
 LEAF = 512  # points that are compared with each other one by one
 
 
-def on_grid(x: Array, y: Array) -> tuple[Array, Array]:
-    """`x` and `y` with columns of unit standard deviation, rounded to multiples of one power of two.
+def on_grid(*sides: Array) -> tuple[Array, ...]:
+    """`sides` with columns of unit standard deviation, rounded to multiples of one power of two.
 
     Differences between any two values, and values plus or minus these, are then exact. The scale has 28 bits, so that
     equal steps in a column, such as between integers, stay equal.
     """
-    scaled = [_scaled(side) for side in (x, y)]
-    largest = max(float(np.abs(side).max()) for side in scaled)
+    scaled = [_scaled(side) for side in sides]
+    largest = max((float(np.abs(side).max()) for side in scaled if side.size), default=1.0)
     step = np.ldexp(1.0, int(np.frexp(largest)[1]) - GRID_BITS)
-    on_x, on_y = (np.rint(side / step) * step for side in scaled)
-    return on_x, on_y
+    return tuple(np.rint(side / step) * step for side in scaled)
 
 
 def _scaled(values: Array) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,9 +22,12 @@ def mean_value(bound: Bound, batches: Sequence[Inputs]) -> float:
 
 
 def value_and_interval(
-    bound: Bound, batches: Sequence[Inputs], confidence: float
+    bound: Bound, batches: Sequence[Inputs], confidence: float, less: Sequence[Inputs] = ()
 ) -> tuple[float, tuple[float, float]]:
-    """The mean value over the batches and its delete-a-group jackknife interval, in nats.
+    """The mean value over the batches and its delete-a-group jackknife interval, in nats; or what it is above `less`.
+
+    `less` are batches of the same pairs by another critic, whose value is taken off, so that the interval is of the
+    difference.
 
     Scores of one batch depend on each other along rows and along columns, since each row is a pair's x and each column
     a pair's y. What is independent are the pairs, so a group of pairs is deleted with its rows and its columns, from
@@ -33,10 +37,15 @@ def value_and_interval(
     reach up to the MI where the bound is loose. It is centred on the value itself, not on the jackknife's
     bias-corrected one: a ceiling of ln n shifts with n, and correcting for that would lift the value over it.
     """
-    value = mean_value(bound, batches)
+
+    def value_of(inputs: Callable[[Inputs], Inputs]) -> float:
+        taken_off = mean_value(bound, [*map(inputs, less)]) if less else 0.0
+        return mean_value(bound, [*map(inputs, batches)]) - taken_off
+
+    value = value_of(lambda inputs: inputs)
     n = batches[0][0].shape[-1]
     size = -(-n // MOST_GROUPS)
-    left_out = [mean_value(bound, [_without(g * size, size, i) for i in batches]) for g in range(n // size)]
+    left_out = [value_of(partial(_without, g * size, size)) for g in range(n // size)]
     corrected = jackknife_interval(value, left_out, confidence)
     reach = (corrected.high - corrected.low) / 2
     return value, (value - reach, value + reach)

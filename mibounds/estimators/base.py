@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mibounds.data import Samples
+from mibounds.errors import ParameterError
 
 Direction = Literal["lower", "upper", "none"]
 
@@ -29,6 +33,7 @@ class Estimate:
         warnings: whatever should be known before the number is used; one sentence each.
         history: columns by name, an entry a check of the training; empty where nothing was trained.
         confidence: of the interval.
+        conditional: whether it is of x and y given z, rather than of x and y.
     """
 
     nats: float
@@ -42,11 +47,13 @@ class Estimate:
     confidence: float
     warnings: tuple[str, ...] = ()
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    conditional: bool = False
 
     def __str__(self) -> str:
         nats, low, high = (_rounded(value) for value in (self.nats, *self.interval))
         interval = f"{100 * self.confidence:g}% interval {low} to {high}"
-        text = f"{nats} nats ({interval}) by {self.method}, {self._side()}"
+        given = " given z" if self.conditional else ""
+        text = f"{nats} nats ({interval}) by {self.method}{given}, {self._side()}"
         if self.saturated:
             text += f"\nsaturated: the most that this report fold could show is {self.ceiling_nats:.3f} nats"
         return text
@@ -80,12 +87,22 @@ def _finite_or_none(value: float) -> float | None:
 class Estimator(ABC):
     """Samples -> Estimate. A subclass is a frozen dataclass whose fields are its parameters.
 
-    Facts: name, its file's name; references.
+    Facts: name, its file's name; references; conditional, whether it takes samples with a z and then estimates
+    I(x; y | z); categories, what it takes columns of categories as: "codes" of discrete values, among which repeats
+    are no copies, columns of 0 and 1 ("one-hot"), or not at all ("refused").
     """
 
     name: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
+    conditional: ClassVar[bool] = False
+    categories: ClassVar[Literal["refused", "one-hot", "codes"]] = "refused"
 
     @abstractmethod
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         """The mutual information of `samples`; randomness from `seed` alone."""
+
+    def pointwise_nats(self, samples: Samples, seed: int) -> NDArray[np.float64]:
+        """Each pair's ln p(x, y) / p(x) p(y), or given z, in nats: `n`. Raises: ParameterError if there is none."""
+        raise ParameterError(
+            f"{self.name} gives no value for each pair; choose discrete, ksg or a bound, say"
+        )

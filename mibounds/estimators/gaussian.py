@@ -22,6 +22,9 @@ NEGLIGIBLE = 1e-10  # of the largest singular value: columns that are linear in 
 class Gaussian(Estimator):
     """I = -1/2 sum_k ln(1 - rho_k^2), rho_k the canonical correlations of x and y, less the plug-in's exact bias.
 
+    Given z, rho_k are the partial ones, of what is left of x and y after regression on z; the bias is then exact with
+    as many samples fewer as z has independent columns.
+
     Under a Gaussian law it is unbiased at every n, since ln det of a Wishart matrix has a mean in digammas; that is
     why no shrinkage, with a bias that nobody knows, is offered. Under any other law it estimates the MI of the Gaussian
     with the same covariance: what linear maps see, which may be more or less than the MI (less, if x and y are each
@@ -38,39 +41,64 @@ class Gaussian(Estimator):
     """
 
     name = "gaussian"
+    conditional = True
     references = ("Misra, Singh and Demchuk 2005", "Brillinger 2004")
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         from scipy.special import ndtri
 
-        n = len(samples)
-        white_x, white_y = _whitened(samples.x), _whitened(samples.y)
+        fitted = _Fitted.of(samples)
+        nats = fitted.nats
+        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(fitted.variance)
+        return Estimate(
+            nats=nats,
+            interval=(nats - reach, nats + reach),
+            method=self.name,
+            direction="none",
+            validity="unbiased if jointly Gaussian",
+            ceiling_nats=math.inf,
+            saturated=False,
+            folds={"all": len(samples)},
+            confidence=confidence,
+            conditional=samples.z is not None,
+        )
+
+    def pointwise_nats(self, samples: Samples, seed: int) -> Array:
+        """Each pair's ln p(x, y) / p(x) p(y) under the fitted Gaussian, less the plug-in's bias, which all share."""
+        fitted = _Fitted.of(samples)
+        return fitted.influence + fitted.nats
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The unbiased information in nats, its variance, and each sample's influence on it, `n`."""
+
+    nats: float
+    variance: float
+    influence: Array
+
+    @classmethod
+    def of(cls, samples: Samples) -> _Fitted:
+        n, white_x, white_y, rank_z = len(samples), _whitened(samples.x), _whitened(samples.y), 0
+        if samples.z is not None:
+            white_z = _whitened(samples.z)
+            rank_z = white_z.shape[1]
+            white_x, white_y = _beyond(white_z, white_x, "x"), _beyond(white_z, white_y, "y")
         rank_x, rank_y = white_x.shape[1], white_y.shape[1]
-        if n <= rank_x + rank_y + 1:
-            raise DataError(
-                f"too few samples for {rank_x} + {rank_y} columns: {n}; expected at least {rank_x + rank_y + 2}"
-            )
+        least = rank_x + rank_y + rank_z + 2
+        if n < least:
+            raise DataError(f"too few samples for {least - 2} columns: {n}; expected at least {least}")
         turn_x, correlations, turn_y = np.linalg.svd(white_x.T @ white_y / n, full_matrices=False)
         if correlations[0] >= 1 - NEGLIGIBLE:
             raise DataError(
                 "y holds an exact linear function of x, so that a Gaussian's information is infinite; "
                 "drop columns, or choose a bound such as info_nce"
             )
-        nats = -np.log1p(-(correlations**2)).sum() / 2 - _bias(n, rank_x, rank_y)
-        pointwise = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
-        variance = pointwise.var() / n + _variance_if_independent(n, rank_x, rank_y)
-        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
-        return Estimate(
-            nats=float(nats),
-            interval=(float(nats) - reach, float(nats) + reach),
-            method=self.name,
-            direction="none",
-            validity="unbiased if jointly Gaussian",
-            ceiling_nats=math.inf,
-            saturated=False,
-            folds={"all": n},
-            confidence=confidence,
-        )
+        free = n - rank_z  # what x and y scatter by beyond z is a Wishart matrix of so many samples
+        nats = -np.log1p(-(correlations**2)).sum() / 2 - _bias(free, rank_x, rank_y)
+        influence = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
+        variance = influence.var() / free + _variance_if_independent(free, rank_x, rank_y)
+        return cls(float(nats), float(variance), influence)
 
 
 def _whitened(values: Array) -> Array:
@@ -79,6 +107,18 @@ def _whitened(values: Array) -> Array:
     scaled = centred / np.abs(centred).max(axis=0)
     columns, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
     return columns[:, sizes > NEGLIGIBLE * sizes[0]] * math.sqrt(len(values))
+
+
+def _beyond(given: Array, white: Array, side: str) -> Array:
+    """What no linear function of `given` says of `white`, whitened; both are, `n x rank`."""
+    n = len(white)
+    columns, sizes, _ = np.linalg.svd(white - given @ (given.T @ white) / n, full_matrices=False)
+    kept = sizes > NEGLIGIBLE * math.sqrt(n)
+    if not kept.any():
+        raise DataError(
+            f"{side} is a linear function of z, so that nothing is left to share; drop columns of z"
+        )
+    return columns[:, kept] * math.sqrt(n)
 
 
 def _influence(x: Array, y: Array, correlations: Array) -> Array:

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
+from mibounds.estimators._boxes import IN_ONE_THREAD, Array, in_threads
 from mibounds.estimators._neighbours import n_within, nearest, on_grid, rectangle
+from mibounds.estimators._parts import Parts
 from mibounds.estimators.base import Estimate, Estimator
-from mibounds.seeding import seed_of
 
-LARGEST_PART, LEAST_DEGREES = 500, 19
 MATERIAL_TIES = 0.01
 SATURATED_NATS = 1.0
-DRIFT_NATS = 0.02
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,12 @@ class KSG(Estimator):
 
     Ties: the columns should be continuous. Where values repeat or are rounded, algorithm 1 reads too much and
     algorithm 2 too little: 0.90 and -0.65 nats of 1,000 pairs of independent normals rounded to a decimal. Copies of
-    pairs make both read too much: 1.11 and 1.46 nats of 0.22 where each of 500 pairs stands twice. A discrete x beside
-    a continuous y suits algorithm 1; algorithm 2 then reads 1/k less. A warning names the share of pairs concerned
-    where it passes 1%.
+    pairs make both read too much: 1.11 and 1.46 nats of 0.22 where each of 500 pairs stands twice. `mixed` takes such
+    columns. A discrete x beside a continuous y suits algorithm 1; algorithm 2 then reads 1/k less. A warning names
+    the share of pairs concerned where it passes 1%.
+
+    Given z, algorithm 1 is psi(k) - < psi(n_xz + 1) + psi(n_yz + 1) - psi(n_z + 1) >, of points nearer by x and z, y
+    and z, and z (Frenzel and Pompe 2007).
 
     The interval is of the estimate's expectation, bias included, by Student's t: its variance is that of the same
     estimate of disjoint parts of at most 500 pairs, scaled as 1/n. (A bootstrap would be of copies.) Where parts are
@@ -57,7 +58,8 @@ class KSG(Estimator):
 
     Raises: ParameterError for a value outside its domain; DataError if there are fewer than 2 (k + 1) samples.
 
-    References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138, equations 8 and 9; Holmes and
+    References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138, equations 8 and 9;
+        Frenzel and Pompe 2007, Physical Review Letters 99, 204101; Holmes and
         Nemenman 2019, Physical Review E 100, 022404 (error from disjoint parts).
 
     Example:
@@ -71,7 +73,12 @@ class KSG(Estimator):
     algorithm: int = 1
 
     name = "ksg"
-    references = ("Kraskov, Stoegbauer and Grassberger 2004", "Holmes and Nemenman 2019")
+    references = (
+        "Kraskov, Stoegbauer and Grassberger 2004",
+        "Frenzel and Pompe 2007",
+        "Holmes and Nemenman 2019",
+    )
+    conditional = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.neighbours, Integral) or self.neighbours < 1:
@@ -80,22 +87,15 @@ class KSG(Estimator):
             raise ParameterError(f"algorithm must be 1 or 2; got {self.algorithm!r}")
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        from scipy.special import digamma, stdtrit
-
-        n, k = len(samples), self.neighbours
-        if n < 2 * (k + 1):
-            raise DataError(
-                f"too few samples for {k} neighbours in each of two halves: {n}; expected at least {2 * (k + 1)}"
-            )
-        x, y = on_grid(samples.x, samples.y)
-        terms, doubtful = self.pointwise(x, y)
+        n = len(samples)
+        sides = self._sides(samples)
+        terms, doubtful = self.pointwise(*sides)
         nats = float(terms.mean())
-        parts = _Parts.of(self, x, y, seed)
-        reach = float(stdtrit(parts.degrees, (1 + confidence) / 2)) * parts.error(n)
-        ceiling = float(digamma(n) - digamma(k + self.algorithm - 1))  # y = x reads it
+        parts = Parts.of(lambda rows: self.pointwise(*(side[rows] for side in sides))[0].mean(), n, seed)
+        ceiling = self._ceiling(sides, n)
         return Estimate(
             nats=nats,
-            interval=(nats - reach, nats + reach),
+            interval=parts.interval(nats, n, confidence),
             method=self.name,
             direction="none",
             validity="unbiased in the limit of many samples",
@@ -103,14 +103,21 @@ class KSG(Estimator):
             saturated=nats > ceiling - SATURATED_NATS,
             folds={"all": n},
             confidence=confidence,
-            warnings=tuple(_warnings(nats, float(doubtful.mean()), parts)),
+            warnings=(*_ties(float(doubtful.mean())), *parts.warnings(nats)),
+            conditional=samples.z is not None,
         )
 
-    def pointwise(self, x: Array, y: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def pointwise_nats(self, samples: Samples, seed: int) -> Array:
+        """Each pair's term. Nearly unbiased where the density is flat among neighbours; it scatters by about a nat."""
+        return self.pointwise(*self._sides(samples))[0]
+
+    def pointwise(self, x: Array, y: Array, z: Array | None = None) -> tuple[Array, NDArray[np.bool_]]:
         """Of columns on a grid, each pair's term, whose mean is the estimate, and whether ties spoil it: `n` each."""
         from scipy.special import digamma
 
         n, k = len(x), self.neighbours
+        if z is not None:
+            return self._given(x, y, z)
         found = nearest(np.hstack([x, y]), min(k + 1, n - 1))
         ties = found.has_ties()
         if self.algorithm == 1:
@@ -125,68 +132,46 @@ class KSG(Estimator):
         ties |= (reach_x == 0) | (reach_y == 0)
         return digamma(k) - 1 / k + digamma(n) - digamma(n_x) - digamma(n_y), ties
 
+    def _given(self, x: Array, y: Array, z: Array) -> tuple[Array, NDArray[np.bool_]]:
+        from scipy.special import digamma
 
-@dataclass(frozen=True)
-class _Parts:
-    """The estimates of disjoint parts of the samples.
+        n, k = len(x), self.neighbours
+        found = nearest(np.hstack([x, y, z]), min(k + 1, n - 1))
+        distance = found.distances[:, k - 1]
+        n_xz, n_yz, n_z = in_threads(
+            lambda side: n_within(side, distance, closed=False),
+            (np.hstack([x, z]), np.hstack([y, z]), z),
+            alone=n < IN_ONE_THREAD,
+        )
+        terms = digamma(k) + digamma(n_z + 1) - digamma(n_xz + 1) - digamma(n_yz + 1)
+        return terms, found.has_ties()
 
-    Attributes:
-        nats: `n_times x n_parts`, one row a cut of the samples into parts.
-        size: pairs in a part.
-    """
+    def _sides(self, samples: Samples) -> tuple[Array, ...]:
+        """Columns on a grid, of samples that are enough."""
+        least = 2 * (self.neighbours + 1)
+        if len(samples) < least:
+            raise DataError(
+                f"too few samples for {self.neighbours} neighbours in each of two halves: {len(samples)}; "
+                f"expected at least {least}"
+            )
+        if samples.z is None:
+            return on_grid(samples.x, samples.y)
+        if self.algorithm != 1:
+            raise ParameterError(f"algorithm must be 1 given z; got {self.algorithm!r}")
+        return on_grid(samples.x, samples.y, samples.z)
 
-    nats: Array
-    size: int
+    def _ceiling(self, sides: tuple[Array, ...], n: int) -> float:
+        """What y = x reads, in nats; given z, that depends on it and is not told."""
+        from scipy.special import digamma
 
-    @classmethod
-    def of(cls, ksg: KSG, x: Array, y: Array, seed: int) -> _Parts:
-        rows = _cuts(len(x), seed)
-        n_times, n_parts, size = rows.shape
-        parts = [*rows.reshape(-1, size)]
-        nats = [*in_threads(lambda part: ksg.pointwise(x[part], y[part])[0].mean(), parts)]
-        return cls(np.reshape(nats, (n_times, n_parts)), size)
-
-    @property
-    def degrees(self) -> int:
-        n_times, n_parts = self.nats.shape
-        return n_times * (n_parts - 1)
-
-    def error(self, n: int) -> float:
-        """The standard error of the estimate of `n` pairs: a variance falls as 1 over the pairs."""
-        return math.sqrt(self.nats.var(axis=1, ddof=1).mean() * self.size / n)
-
-    def drift(self, nats: float) -> float:
-        """How much more `nats` is than the parts read; 0 where that may be chance."""
-        n_times, n_parts = self.nats.shape
-        noise = math.sqrt(self.nats.var(axis=1, ddof=1).mean() / n_parts)
-        difference = nats - float(self.nats.mean())
-        # Many cuts of the same pairs scatter with the whole; a single one, of some of them, by itself.
-        is_chance = abs(difference) < max(DRIFT_NATS, noise * (1.5 if n_times > 1 else 3.0))
-        return 0.0 if is_chance else difference
+        return (
+            float(digamma(n) - digamma(self.neighbours + self.algorithm - 1)) if len(sides) == 2 else math.inf
+        )
 
 
-def _cuts(n: int, seed: int) -> Integers:
-    """Row numbers, `n_times x n_parts x size`: at most 20 parts, and as many cuts as make 19 degrees of freedom."""
-    n_parts = min(max(n // LARGEST_PART, 2), LEAST_DEGREES + 1)
-    size = min(n // n_parts, LARGEST_PART)
-    source = np.random.default_rng(seed_of("ksg", "parts", seed))
-    n_times = -(-LEAST_DEGREES // (n_parts - 1))
-    orders = [source.permutation(n)[: n_parts * size] for _ in range(n_times)]
-    return np.reshape(orders, (n_times, n_parts, size))
-
-
-def _warnings(nats: float, share_doubtful: float, parts: _Parts) -> Iterator[str]:
+def _ties(share_doubtful: float) -> Iterator[str]:
     if share_doubtful > MATERIAL_TIES:
         yield (
             f"{share_doubtful:.0%} of the pairs have neighbours that are equally near, as where values repeat or are "
-            "rounded; ksg is meant for continuous columns, and may be far off here"
+            "rounded; ksg is meant for continuous columns, and may be far off here: take mixed"
         )
-    drift = parts.drift(nats)
-    if drift:
-        yield (
-            f"parts of {parts.size:,} pairs read {abs(drift):.2f} nats {'less' if drift > 0 else 'more'} than all of "
-            "them: the bias has not died down, more samples would move the estimate further, and the interval is too "
-            "narrow"
-        )
-    if nats < 0:
-        yield "the estimate is negative, which no mutual information is: it scatters round a truth near zero"

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mibounds import critics
@@ -16,6 +18,8 @@ from mibounds.bounds import Bound
 from mibounds.bounds.info_nce import InfoNCE
 from mibounds.data import Samples
 from mibounds.errors import DivergedError, ParameterError
+from mibounds.estimators._chain_rule import by_chain_rule
+from mibounds.estimators._cross_fitted import log_ratios
 from mibounds.estimators._device import device_named as _device
 from mibounds.estimators._folds import Folds, equal_blocks, require_shares, split, standardised
 from mibounds.estimators._reading import mean_value, value_and_interval
@@ -36,6 +40,23 @@ History = dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """A trained critic, as far as it is read.
+
+    Attributes:
+        status: of its training, ["ok"] or why it ended.
+        history: columns by name, an entry a check.
+        report: what the bound is called with, on equal blocks of the report fold.
+        train_nats: the bound's value on as many pairs that trained it.
+    """
+
+    status: list[str]
+    history: History
+    report: list[tuple[Tensor, ...]]
+    train_nats: float
+
+
+@dataclass(frozen=True)
 class Variational(Estimator):
     """A bound's value with a critic trained for it.
 
@@ -48,6 +69,9 @@ class Variational(Estimator):
     The interval is of the bound's expectation with this critic. Where bound or critic fall short of the truth, so does
     the interval: for a lower bound its low end is what can be claimed of the MI. An estimate less than a nat under its
     ceiling is called saturated: there even the true density ratio would read about a nat too little, or more.
+
+    Columns of categories enter as columns of 0 and 1. Given z, the chain rule is read: I(x, z; y) - I(z; y), two
+    critics on the same folds. A difference of bounds is no bound; its interval is of the difference, pair by pair.
 
     Args:
         bound: what is trained and read.
@@ -84,6 +108,8 @@ class Variational(Estimator):
     device: str = "auto"
 
     name = "variational"
+    conditional = True
+    categories = "one-hot"
 
     def __post_init__(self) -> None:
         require_shares(self.folds)
@@ -106,20 +132,15 @@ class Variational(Estimator):
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         folds = split(len(samples), self.folds, seed)
-        device = _device(self.device)
-        x, y = (standardised(side, folds.train).to(device) for side in (samples.x, samples.y))
-        trainer = self._trainer(x.shape[1], y.shape[1], seed, device)
-        history = self._train(trainer, x, y, folds, seed)
-        with torch.no_grad():
-            report = self._inputs(trainer, x, y, folds.report, LARGEST_BLOCK)
-            again = self._inputs(trainer, x, y, folds.train[: len(report[0][0])], LARGEST_BLOCK)
-            nats, interval = value_and_interval(self.bound, report, confidence)
-            train_nats = mean_value(self.bound, again)
+        if samples.z is not None:
+            return by_chain_rule(self, samples, folds, seed, confidence)
+        fitted = self.fit(samples.x, samples.y, folds, seed)
+        nats, interval = value_and_interval(self.bound, fitted.report, confidence)
         if not math.isfinite(nats):
             raise DivergedError(
                 f"{self.bound.name} is not finite on the report fold; look for extreme values in the data"
             )
-        ceiling = self.bound.ceiling(len(report[0][0]))
+        ceiling = self.bound.ceiling(len(fitted.report[0][0]))
         return Estimate(
             nats=nats,
             interval=interval,
@@ -130,9 +151,32 @@ class Variational(Estimator):
             saturated=nats > ceiling - SATURATED_NATS,
             folds=folds.sizes(),
             confidence=confidence,
-            warnings=tuple(self._warnings(trainer, history, nats, interval, train_nats, folds)),
-            history=history,
+            warnings=(*self.of_training(fitted, nats, interval, folds), *self._of_value(nats)),
+            history=fitted.history,
         )
+
+    def pointwise_nats(self, samples: Samples, seed: int) -> NDArray[np.float64]:
+        """Each pair's f(x, y) - ln mean_j e^f(x, y_j) by a critic that saw nothing of its part, over the part's y_j.
+
+        What training leaves open, any c(x) in a critic, falls out. The pair itself is among the candidates, as in
+        InfoNCE: the mean over a part is InfoNCE's value there, a bound in expectation whatever the critic was trained
+        on, and no value passes ln of the part's pairs. See `_cross_fitted`.
+        """
+        if samples.z is None:
+            return log_ratios(self, samples.x, samples.y, seed)
+        both = np.hstack([samples.x, samples.z])
+        return log_ratios(self, both, samples.y, seed) - log_ratios(self, samples.z, samples.y, seed)
+
+    def fit(self, x: NDArray[np.float64], y: NDArray[np.float64], folds: Folds, seed: int) -> Fitted:
+        """A critic trained and selected on two folds, and what it makes of the third."""
+        device = _device(self.device)
+        of_x, of_y = (standardised(side, folds.train).to(device) for side in (x, y))
+        trainer = self._trainer(of_x.shape[1], of_y.shape[1], seed, device)
+        history = self._train(trainer, of_x, of_y, folds, seed)
+        with torch.no_grad():
+            report = self._inputs(trainer, of_x, of_y, folds.report, LARGEST_BLOCK)
+            again = self._inputs(trainer, of_x, of_y, folds.train[: len(report[0][0])], LARGEST_BLOCK)
+            return Fitted(list(trainer.status), history, report, mean_value(self.bound, again))
 
     def _trainer(self, dim_x: int, dim_y: int, seed: int, device: torch.device) -> Trainer:
         own = seed_of("weights", seed)
@@ -175,26 +219,23 @@ class Variational(Estimator):
         blocks = [fold[block] for block in equal_blocks(len(fold), at_most)]
         return [trainer.inputs(0, x[None, rows], y[None, rows]) for rows in blocks]
 
-    def _warnings(
-        self,
-        trainer: Trainer,
-        history: History,
-        nats: float,
-        interval: tuple[float, float],
-        train_nats: float,
-        folds: Folds,
+    def of_training(
+        self, fitted: Fitted, nats: float, interval: tuple[float, float], folds: Folds
     ) -> Iterator[str]:
-        if trainer.status != ["ok"]:
-            yield f"training {trainer.status[0]}; the weights of the best check before are reported"
-        elif history["step"][-1] >= self.max_steps:
+        """Warnings of what training did, beside the value on the report fold."""
+        if fitted.status != ["ok"]:
+            yield f"training {fitted.status[0]}; the weights of the best check before are reported"
+        elif fitted.history["step"][-1] >= self.max_steps:
             yield f"training was stopped at max_steps = {self.max_steps} before it settled; more may raise the value"
         if len(folds.train) < self.batch_size:
             yield f"batch_size was lowered from {self.batch_size} to the {len(folds.train)} pairs that train"
-        if train_nats - nats > max(OVERFITTED_NATS, interval[1] - nats):
+        if fitted.train_nats - nats > max(OVERFITTED_NATS, interval[1] - nats):
             yield (
-                f"the critic reads {train_nats:.3f} nats on pairs that trained it and {nats:.3f} on others: it "
+                f"the critic reads {fitted.train_nats:.3f} nats on pairs that trained it and {nats:.3f} on others: it "
                 "overfits, and more samples would raise the estimate"
             )
+
+    def _of_value(self, nats: float) -> Iterator[str]:
         if nats < 0:
             yield (
                 "the estimate is negative, which no mutual information is: a bound may be, where the critic found "

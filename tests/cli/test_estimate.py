@@ -17,7 +17,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A file with x (1-d), y (1-d), a constant column and a text column; the MI is 0.51 nats."""
     monkeypatch.chdir(tmp_path)
     x, y = (side.numpy()[:, 0] for side in Gaussian.from_correlation(1, 0.8).sample(1000, seed=0))
-    rows = [f"{a},{b},1,word" for a, b in zip(x, y, strict=True)]
+    rows = [f"{a},{b},1,word {a}" for a, b in zip(x, y, strict=True)]
     Path("data.csv").write_text("\n".join(["height,weight,one,name", *rows]))
     np.savez("data.npz", left=np.stack([x, x**3], 1), right=y)
     return "data.csv"
@@ -62,6 +62,17 @@ def test_a_constant_column_is_named_in_a_warning(data, mibounds):
     answer = mibounds("estimate", data, "--x", "height,one", "--y", "weight", "--method", "gaussian")
     assert answer.code == 0
     assert answer.err == "mibounds: warning: dropped constant columns of x: 'one'\n"
+
+
+def test_given_a_third_side(data, mibounds):
+    np.savez("given.npz", x=np.arange(200) % 2, y=np.arange(200) // 2 % 2, z=np.arange(200) % 2)
+    of_z = ("--x", "x", "--y", "y", "--given", "z", "--method", "discrete")
+    answer = mibounds("estimate", "given.npz", *of_z)
+    assert answer.code == 0 and "by discrete given z" in answer.out
+    answer = mibounds("estimate", "given.npz", *of_z[:-1], "histogram")
+    assert answer.code == 2 and "histogram has no form given z" in answer.error
+    answer = mibounds("estimate", "given.npz", *of_z[:5], "x", "--method", "discrete")
+    assert answer.code == 2 and "a column must be in x or in z, not in both; both hold 'x'" in answer.error
 
 
 MISTAKES = {

@@ -14,7 +14,7 @@ import torch
 import mibounds
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, MiboundsError, ParameterError, ShapeError, UnknownNameError
-from mibounds.estimators import Estimate, build, estimate_file, methods
+from mibounds.estimators import Estimate, build, estimate_file, methods, names
 
 LAW = Gaussian.from_mutual_information(2, 1.0)
 X, Y = (side.numpy() for side in LAW.sample(1500, 0))
@@ -113,7 +113,8 @@ def test_every_method_answers_and_its_answer_is_json(method):
     known = {f.name for f in fields(build(method))}
     trains = "max_steps" in known
     options = {name: value for name, value in TINY.items() if name in known}
-    found = mibounds.estimate(X[:200], Y[:200], method=method, **options)
+    x, y = (side[:200] > 0 if method in ("discrete", "ross") else side[:200] for side in (X, Y))
+    found = mibounds.estimate(x, Y[:200] if method == "ross" else y, method=method, **options)
     assert found.method == {"variational": "info_nce", "variational_upper": "leave_one_out"}.get(
         method, method
     )
@@ -124,6 +125,27 @@ def test_every_method_answers_and_its_answer_is_json(method):
         assert any("no bound" in warning for warning in found.warnings)
     if found.validity == "plug-in":
         assert any("in the limit of many pairs" in warning for warning in found.warnings)
+
+
+CATEGORIES = np.where(Y[:, 0] > 0, "high", "low")
+
+
+def test_categories_become_columns_of_0_and_1_for_a_critic_and_are_refused_by_what_needs_numbers():
+    one_hot = np.stack([CATEGORIES == "high", CATEGORIES == "low"], axis=1)
+    found = mibounds.estimate(X, CATEGORIES, **TINY)
+    assert found == mibounds.estimate(X, one_hot, **TINY)
+    frame = pd.DataFrame({"level": CATEGORIES, "y": Y[:, 1]})
+    for method in ("ksg", "gaussian", "histogram"):
+        with pytest.raises(
+            DataError, match=f"{method} takes numbers, and 'level' holds categories; expected one of"
+        ):
+            mibounds.estimate(X, frame, method=method)
+
+
+def test_repeats_are_no_copies_where_values_are_discrete():
+    x, y = X[:, 0] > 0, Y[:, 0] > 0
+    assert not any("repeat" in said for said in mibounds.estimate(x, y, method="discrete").warnings)
+    assert any("repeat" in said for said in mibounds.estimate(x, y, method="gaussian").warnings)
 
 
 def test_the_options_of_a_bound_reach_it():

@@ -1,0 +1,101 @@
+"""`mibounds matrix`: the mutual information of every two columns of a file, as a table and a heat map."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mibounds.cli.errors import say, say_all
+from mibounds.cli.waiting import waiting
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SHOWN = 10
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--columns", default=":", metavar="COLUMNS", help="Of all by default; as for `estimate`.")
+@click.option("--method", help="Of all pairs; by default the one that suits both columns' kinds.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("mi_matrix"), show_default=True, help="A folder."
+)
+@click.option("--workers", type=int, default=1, show_default=True, help="Pairs worked on at once.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of each interval.")
+@click.option("--bits", is_flag=True, help="Say and draw it in bits.")
+@click.option("--json", "as_json", is_flag=True, help="The table for machines.")
+def matrix(
+    file: Path,
+    columns: str,
+    method: str | None,
+    out: Path,
+    workers: int,
+    seed: int,
+    confidence: float,
+    bits: bool,
+    as_json: bool,
+) -> None:
+    """Estimate the MI of every two columns of a file.
+
+    Writes table.csv (always in nats), matrix.png and matrix.svg into --out. By default two continuous columns are
+    estimated by ksg, a discrete one beside numbers by ross, two discrete ones by discrete, and rounded numbers by
+    mixed.
+    """
+    from mibounds.data import read_table, select_columns
+    from mibounds.pairwise import pairwise
+
+    chosen = select_columns(read_table(file), columns)
+    n_pairs = math.comb(chosen.shape[1], 2)
+    with waiting(f"{n_pairs} pairs", n_pairs) as done:
+        table = pairwise(chosen, method=method, seed=seed, confidence=confidence, workers=workers, done=done)
+    written = _write(table, out, "bits" if bits else "nats")
+    failed = table[table["status"] != "ok"]
+    if as_json:
+        click.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=2))
+    else:
+        click.echo("\n".join(_lines(table, bits)))
+        click.echo(f"written: {', '.join(map(str, written))}")
+    if len(failed):
+        of_each = zip(failed["column_x"], failed["column_y"], failed["status"], strict=True)
+        say_all(f"{len(failed)} of {n_pairs} pairs failed", [f"{a}, {b}: {why}" for a, b, why in of_each])
+    warned = int((table["warnings"] != "").sum())
+    if warned:
+        say(f"warning: {warned} of {n_pairs} pairs have warnings; see the column `warnings` of the table")
+
+
+def _write(table: DataFrame, out: Path, unit: str) -> list[Path]:
+    from mibounds import files
+    from mibounds.pairwise import square
+    from mibounds.plots.matrix import draw_matrix
+
+    paths = [out / name for name in ("table.csv", "matrix.png", "matrix.svg")]
+    files.write_text(paths[0], table.to_csv(index=False, lineterminator="\n"))
+    in_unit = square(table) / (math.log(2) if unit == "bits" else 1.0)
+    figure = draw_matrix(in_unit, unit)
+    for path in paths[1:]:
+        with files.whole(path) as temporary:
+            figure.savefig(temporary, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths
+
+
+def _lines(table: DataFrame, bits: bool) -> list[str]:
+    """The pairs with most information, and how many have any."""
+    unit, scale = ("bits", math.log(2)) if bits else ("nats", 1.0)
+    known = table[table["status"] == "ok"].sort_values("estimate_nats", ascending=False)
+    found = int((known["p_holm"] < 0.05).sum())
+    lines = [
+        f"{found} of {len(known)} pairs share information (Holm-adjusted p below 0.05); the most, in {unit}:"
+    ]
+    for row in known.head(SHOWN).itertuples():
+        nats = (row.estimate_nats, row.low_nats, row.high_nats)
+        value, low, high = (f"{each / scale:.3f}" for each in nats)
+        lines.append(f"  {value} ({low} to {high})  {row.column_x}, {row.column_y}  by {row.method}")
+    if len(known) > SHOWN:
+        lines.append(f"  ... and {len(known) - SHOWN} more")
+    return lines

@@ -1,0 +1,55 @@
+"""Columns of text and of categories, as codes and as columns of 0 and 1. Imports no pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.errors import DataError
+
+NAMES_SHOWN = 8
+MOST_CATEGORIES = 0.5  # of the rows: a name or an address has one a row
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, quoted, and how many more there are."""
+    shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN])
+    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
+
+
+def entries_of(column: Any) -> NDArray[Any]:
+    """A pandas column's entries, categories as their text; what is missing is None."""
+    entries = column.astype(object)
+    if hasattr(column, "cat"):
+        entries = entries.map(str, na_action="ignore")
+    return entries.where(column.notna(), None).to_numpy(dtype=object)
+
+
+def codes_of(where: str, entries: NDArray[Any]) -> NDArray[np.float64]:
+    """Codes of text, 0, 1, ... in alphabetical order: `n`."""
+    missing = np.flatnonzero([entry is None for entry in entries])
+    if len(missing) == 0 and not all(isinstance(entry, str) for entry in entries):
+        other = next(entry for entry in entries if not isinstance(entry, str))
+        raise DataError(f"{where} holds {type(other).__name__} objects; expected numbers, or text throughout")
+    if len(missing):
+        raise DataError(
+            f"{where} has no entry in {len(missing):,} of {len(entries):,} rows, first in row {missing[0]}, from 0; "
+            "remove or fill them"
+        )
+    known, codes = np.unique(entries.astype(str), return_inverse=True)
+    if len(known) > MOST_CATEGORIES * len(entries):
+        raise DataError(
+            f"{where} holds text, {len(known):,} different ones in {len(entries):,} rows, which hardly repeat as "
+            "categories do; expected numbers, or fewer categories"
+        )
+    return codes.astype(np.float64)
+
+
+def one_hot(values: NDArray[np.float64], categories: Mapping[int, str]) -> NDArray[np.float64]:
+    """`n x dim` -> the columns of numbers, then one of 0 and 1 for each category of each other column."""
+    numbers = [c for c in range(values.shape[1]) if c not in categories]
+    codes = [values[:, c : c + 1] == np.unique(values[:, c]) for c in categories]
+    return np.hstack([values[:, numbers], *codes])

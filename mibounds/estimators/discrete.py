@@ -1,0 +1,113 @@
+"""Discrete variables: the information of the table of counts, less its bias."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.data import Samples
+from mibounds.errors import DataError, ParameterError
+from mibounds.estimators._counts import CORRECTIONS, Counts, labels
+from mibounds.estimators.base import Estimate, Estimator
+
+SPARSE = 0.1  # of the pairs alone in their cell
+
+
+@dataclass(frozen=True)
+class Discrete(Estimator):
+    """I = sum_xy p(x, y) ln ( p(x, y) / p(x) p(y) ), p the frequencies, less its bias. A row's columns are one value.
+
+    The plug-in (correction "none") reads too much: by about (a - 1)(b - 1)/(2n) under independence, a and b the numbers
+    of values. "miller_madow" takes off (cells - 1)/(2n) of each entropy, by cells that are seen; "jackknife", the
+    default, n I - (n - 1) times the mean without a pair, which leaves a bias of order 1/n^2. In 400 tables each of 10 x
+    10 values and 200 independent pairs, the three read 0.24, 0.07 and -0.02 nats. None helps where most cells are not
+    seen: 400 pairs of 20 x 20 values with 0.905 nats are read as 1.04 by the jackknife; a warning then says so.
+
+    Given z, the same of I(x; y | z) = H(x, z) + H(y, z) - H(x, y, z) - H(z).
+
+    The interval is normal. Its variance is the jackknife's and what a chi-squared leaves under independence, where the
+    former vanishes: wider than needed there. Of 400 intervals at 95%, it covered the truth in 94 to 100% with tables
+    of 2 x 2 (200 pairs), 5 x 5 (100 pairs, up to 0.4 nats) and 10 x 10 values (200 and 500 pairs), in 87% with 50
+    pairs of 2 x 2 at 0.05 nats, in 90% with 100 pairs of 5 x 5 at 1.2 nats, and in 51 to 63% where the warning speaks
+    of cells.
+
+    Args:
+        correction: "jackknife", "miller_madow" or "none".
+
+    Raises: ParameterError; DataError if a side never repeats, so that there is no table to make.
+
+    References: Miller 1955, Information Theory in Psychology; Efron and Stein 1981, Annals of Statistics 9 (jackknife);
+        Good 1953, Biometrika 40 (the share of pairs seen once as what was not seen).
+
+    Example:
+        >>> samples = Samples(np.tile([[0.0], [0], [1], [1]], (50, 1)), np.tile([[0.0], [0], [1], [0]], (50, 1)))
+        >>> print(Discrete().estimate(samples, seed=0, confidence=0.95))
+        0.216 nats (95% interval 0.160 to 0.271) by discrete, no bound: the truth may lie on either side
+    """
+
+    correction: str = "jackknife"
+
+    name = "discrete"
+    references = ("Miller 1955", "Efron and Stein 1981", "Good 1953")
+    conditional = True
+    categories = "codes"
+
+    def __post_init__(self) -> None:
+        if self.correction not in CORRECTIONS:
+            raise ParameterError(
+                f"correction must be one of {', '.join(CORRECTIONS)}; got {self.correction!r}"
+            )
+
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        counts = _counts(samples)
+        return of_counts(counts, self.correction, self.name, samples.z is not None, confidence)
+
+    def pointwise_nats(self, samples: Samples, seed: int) -> NDArray[np.float64]:
+        return _counts(samples).terms(self.correction)
+
+
+def of_counts(counts: Counts, correction: str, method: str, conditional: bool, confidence: float) -> Estimate:
+    """The estimate by a table, with a normal interval."""
+    from scipy.special import ndtri
+
+    nats = float(counts.terms(correction).mean())
+    reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(counts.variance())
+    return Estimate(
+        nats=nats,
+        interval=(nats - reach, nats + reach),
+        method=method,
+        direction="none",
+        validity="unbiased in the limit of many samples",
+        ceiling_nats=math.inf,
+        saturated=False,
+        folds={"all": len(counts.x)},
+        confidence=confidence,
+        warnings=tuple(_warnings(counts, nats)),
+        conditional=conditional,
+    )
+
+
+def _counts(samples: Samples) -> Counts:
+    sides = {"x": samples.x, "y": samples.y} | ({} if samples.z is None else {"z": samples.z})
+    found = {side: labels(values) for side, values in sides.items()}
+    for side, of_side in found.items():
+        if of_side.max() == len(of_side) - 1:
+            raise DataError(
+                f"{side} never repeats in {len(of_side):,} rows, so that no table can be made; expected discrete "
+                "values: take ksg or mixed for continuous columns, histogram to cut them into bins"
+            )
+    return Counts.of(*found.values())
+
+
+def _warnings(counts: Counts, nats: float) -> Iterator[str]:
+    if counts.share_seen_once() > SPARSE:
+        yield (
+            f"{counts.share_seen_once():.0%} of the pairs are alone in their cell of the table: many cells were not "
+            "seen at all, and the estimate is too high"
+        )
+    if nats < 0:
+        yield "the estimate is negative, which no mutual information is: it scatters round a truth near zero"

@@ -1,0 +1,199 @@
+"""The mutual information of every two columns of a table, each by the method that suits both kinds of column.
+
+Importing this module imports neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.errors import DataError, MiboundsError, ParameterError
+from mibounds.statistics import holm
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+    from mibounds.estimators import Estimate
+
+Kind = Literal["discrete", "rounded", "continuous"]
+
+MOST_DISCRETE_VALUES = 20
+ROUNDED = 0.01  # of the rows repeat a value: ties that ksg would be misled by
+
+
+def kind_of(column: Series) -> Kind:
+    """What a column holds: text, truth values, or at most 20 numbers, each five times on the mean, is "discrete".
+
+    Other numbers are "rounded" where more than 1% of the rows repeat an earlier value, else "continuous".
+
+    Example:
+        >>> import pandas as pd
+        >>> kind_of(pd.Series([0, 1] * 10)), kind_of(pd.Series(np.arange(200) // 3)), kind_of(pd.Series(np.arange(200)))
+        ('discrete', 'rounded', 'continuous')
+    """
+    n_values = column.nunique()
+    if column.dtype.kind not in "iuf":
+        return "discrete"
+    if n_values <= min(MOST_DISCRETE_VALUES, len(column) / 5):
+        return "discrete"
+    return "rounded" if len(column) - n_values > ROUNDED * len(column) else "continuous"
+
+
+def method_for(first: Kind, second: Kind) -> str:
+    """The estimator for two kinds of column.
+
+    Example:
+        >>> method_for("discrete", "continuous"), method_for("rounded", "continuous")
+        ('ross', 'mixed')
+    """
+    if first == second == "discrete":
+        return "discrete"
+    if "discrete" in (first, second):
+        return "ross"
+    return "ksg" if first == second == "continuous" else "mixed"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two columns by name, and the method for them."""
+
+    first: str
+    second: str
+    method: str
+
+
+def pairwise(
+    table: DataFrame,
+    *,
+    method: str | None = None,
+    seed: int = 0,
+    confidence: float = 0.95,
+    workers: int = 1,
+    done: Callable[[int], None] = lambda n: None,
+) -> DataFrame:
+    """The mutual information of every two columns, once each, in nats.
+
+    Args:
+        table: `n x columns`, two columns at least; numbers or text that repeats.
+        method: of all pairs; by default `discrete` for two discrete columns, `ross` for a discrete one beside numbers,
+            `ksg` for two continuous ones and `mixed` where values are rounded; see `kind_of`.
+        seed, confidence: as of `estimate`.
+        workers: pairs worked on at once, in threads.
+        done: is called with the number of pairs that are done.
+
+    Returns:
+        A row a pair: column_x, column_y, kind_x, kind_y, method, n_samples, estimate_nats, low_nats, high_nats,
+        p_value, p_holm, warnings, status. A pair that cannot be estimated has a status that says why, and no numbers.
+
+        p_value is of no information, one-sided, by the estimate over its standard error, which the interval's half
+        width tells under a normal law; p_holm is adjusted for all pairs by Holm's procedure.
+
+    Raises: DataError for fewer than two columns; UnknownNameError; ParameterError.
+
+    Example:
+        >>> import pandas as pd
+        >>> rows = np.random.default_rng(0).normal(size=(300, 2))
+        >>> found = pairwise(pd.DataFrame({"a": rows[:, 0], "b": rows[:, 1], "c": rows[:, 0] > 0}))
+        >>> found[["column_x", "column_y", "method"]].to_numpy().tolist()
+        [['a', 'b', 'ksg'], ['a', 'c', 'ross'], ['b', 'c', 'ross']]
+    """
+    import pandas as pd
+
+    from mibounds.estimators import build
+
+    if table.shape[1] < 2:
+        raise DataError(f"expected two columns or more; got {table.shape[1]}")
+    if workers < 1:
+        raise ParameterError(f"workers must be at least 1; got {workers}")
+    if not 0 < confidence < 1:
+        raise ParameterError(f"confidence must lie between 0 and 1; got {confidence}")
+    if method is not None:
+        build(method)
+    kinds = {str(name): kind_of(column) for name, column in table.items()}
+    columns = {str(name): column for name, column in table.items()}
+    pairs = [
+        _Pair(a, b, method or method_for(kinds[a], kinds[b])) for a, b in itertools.combinations(kinds, 2)
+    ]
+
+    def row(pair: _Pair) -> dict[str, Any]:
+        names = {"column_x": pair.first, "column_y": pair.second}
+        of_kind = {"kind_x": kinds[pair.first], "kind_y": kinds[pair.second], "method": pair.method}
+        return (
+            names
+            | of_kind
+            | _measured(columns[pair.first], columns[pair.second], pair.method, seed, confidence)
+        )
+
+    found = pd.DataFrame(_in_order(row, pairs, workers, done))
+    found.insert(found.columns.get_loc("p_value") + 1, "p_holm", _adjusted(found["p_value"].to_numpy()))
+    return found
+
+
+def p_value(found: Estimate) -> float:
+    """One-sided, of no information: by the estimate over the standard error that its interval tells."""
+    from scipy.special import ndtr, ndtri
+
+    low, high = found.interval
+    error = (high - low) / 2 / float(ndtri((1 + found.confidence) / 2))
+    return float(ndtr(-found.nats / error)) if error > 0 else float(found.nats <= 0)
+
+
+def square(table: DataFrame, value: str = "estimate_nats") -> DataFrame:
+    """`columns x columns` of a table of `pairwise`, symmetric; a column with itself and a failed pair are NaN."""
+    import pandas as pd
+
+    names = list(dict.fromkeys([*table["column_x"], *table["column_y"]]))
+    matrix = pd.DataFrame(np.nan, index=names, columns=names)
+    for a, b, nats in zip(table["column_x"], table["column_y"], table[value], strict=True):
+        matrix.loc[a, b] = matrix.loc[b, a] = nats
+    return matrix
+
+
+def _measured(x: Series, y: Series, method: str, seed: int, confidence: float) -> dict[str, Any]:
+    from mibounds.estimators import estimate
+
+    try:
+        found = estimate(x, y, method=method, seed=seed, confidence=confidence)
+    except MiboundsError as error:
+        numbers = dict.fromkeys(("estimate_nats", "low_nats", "high_nats", "p_value"), math.nan)
+        return {"n_samples": len(x)} | numbers | {"warnings": "", "status": f"failed: {error}"}
+    low, high = found.interval
+    return {
+        "n_samples": len(x),
+        "estimate_nats": found.nats,
+        "low_nats": low,
+        "high_nats": high,
+        "p_value": p_value(found),
+        "warnings": "; ".join(found.warnings),
+        "status": "ok",
+    }
+
+
+def _adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(p_values)
+    adjusted = np.full(len(p_values), np.nan)
+    if known.any():
+        adjusted[known] = holm(p_values[known])
+    return adjusted
+
+
+def _in_order(
+    row: Callable[[_Pair], dict[str, Any]], pairs: Sequence[_Pair], workers: int, done: Callable[[int], None]
+) -> list[dict[str, Any]]:
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(row, pair) for pair in pairs]
+        try:
+            for n, _ in enumerate(as_completed(running), 1):
+                done(n)
+        except BaseException:  # such as Ctrl-C: what has not begun is not begun
+            pool.shutdown(cancel_futures=True)
+            raise
+        return [each.result() for each in running]
