@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         estimators,
         representation,
         study,
+        suite,
         theory,
         training,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "estimators",
     "representation",
     "study",
+    "suite",
     "theory",
     "training",
 ]

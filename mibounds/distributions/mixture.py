@@ -86,8 +86,8 @@ class Mixture(Distribution):
         steps = self.weights.cumsum(0)[:-1].to(uniform)
         which = torch.searchsorted(steps, uniform, right=True)
         noise = torch.randn(n, len(self.means[0]), generator=generator, dtype=dtype, device=generator.device)
-        scattered = (self._factors.to(noise)[which] @ noise.unsqueeze(-1)).squeeze(-1)
-        both = self.means.to(noise)[which] + scattered
+        of_each = self.means.to(noise) + torch.einsum("ne,kde->nkd", noise, self._factors.to(noise))
+        both = of_each[torch.arange(n, device=which.device), which]
         return both[:, : self.dim_x], both[:, self.dim_x :]
 
     def log_density_ratio(self, x: Tensor, y: Tensor) -> Tensor:
@@ -114,5 +114,5 @@ class Mixture(Distribution):
 def _log_density(values: Tensor, log_weight: Tensor, means: Tensor, whitening: Tensor) -> Tensor:
     """ln p of `... x dim` -> `...`, without the powers of 2 pi, which cancel between x, y and both."""
     offset = values.unsqueeze(-2) - means.to(values.device)
-    white = (whitening.to(values.device) @ offset.unsqueeze(-1)).squeeze(-1)
+    white = torch.einsum("...kd,ked->...ke", offset, whitening.to(values.device))
     return (log_weight.to(values.device) - white.square().sum(-1) / 2).logsumexp(-1)

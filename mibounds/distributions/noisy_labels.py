@@ -17,7 +17,7 @@ CLASSES = 10
 
 
 class NoisyLabels(Distribution):
-    """x uniform over scikit-learn's 1,797 digits, 8 x 8 pixels from 0 to 1; y = c with probability transition[label, c].
+    """x uniform over scikit-learn's 1,797 digits, 8 x 8 pixels in [0, 1]; y = c with probability transition[label, c].
 
         I(x; y) = I(label; y),        ln r = ln transition[label of x, y] - ln p(y).
 
@@ -27,7 +27,7 @@ class NoisyLabels(Distribution):
     Args:
         transition: `10 x c`, rows are probabilities; y is a code 0 .. c - 1, held as a float column.
 
-    Raises: DataError if scikit-learn is not installed, and from `log_density_ratio` for an image that is not of the set;
+    Raises: DataError if scikit-learn is not installed, and from `log_density_ratio` for an image not of the set;
         ShapeError, ParameterError if the rows are no probabilities or a code never comes.
 
     References: Alpaydin and Kaynak 1998 (the digits, UCI repository).

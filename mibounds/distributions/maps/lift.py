@@ -17,7 +17,7 @@ from mibounds.seeding import generator
 class Lift(Map):
     """f(x) = arcsinh(s (A x + b)) entry by entry; f^-1(y) = A^+ (sinh(y)/s - b), A^+ the left inverse of A.
 
-    A has orthogonal random columns, so long that (A x)_i has variance one on average for x of unit variances; b ~ N(0, I).
+    A has orthogonal random columns, so long that (A x)_i has a variance of one on average if x has; b ~ N(0, I).
     The image is a curved surface of `dim` dimensions in `ambient` ones, each of which is a steep function of all x.
 
     Args:
