@@ -27,19 +27,19 @@ def differences(first: Array, second: Array, seed: int) -> dict[str, Array]:
     Returns:
         quantile: of the shares below each of seven quantiles of the pooled column, `dim x 7`.
         moment: of the means of powers one to four of each column's scores, `dim x 4`.
-        product: of the means of products of two columns' scores, a number a pair.
-        square: of the means of products of two columns' squares, which sees a shared scale.
+        correlation: of two columns' scores, a number a pair.
+        square: of the correlations of their squares, which see a shared scale.
         distance: the energy distance of 2,000 rows each, less its mean over shuffled rows, in units of their spread.
     """
     scores = np.apply_along_axis(_normal_scores, 0, np.vstack([first, second]).astype(np.float64))
     one, other = scores[: len(first)], scores[len(first) :]
     below = [[np.asarray(side < norm.ppf(level), float) for level in LEVELS] for side in (one, other)]
-    squares = [side**2 - 1 for side in (one, other)]
+    squares = one**2, other**2
     return {
         "quantile": np.stack([_of_means(a, b) for a, b in zip(*below, strict=True)]),
         "moment": np.stack([_of_means(one**power, other**power) for power in POWERS]),
-        "product": _of_products(one, other),
-        "square": _of_products(*squares),
+        "correlation": _of_correlations(one, other),
+        "square": _of_correlations(*squares),
         "distance": np.array([energy(one, other, seed)]),
     }
 
@@ -53,13 +53,20 @@ def _of_means(one: Array, other: Array) -> Array:
     return (one.mean(0) - other.mean(0)) / error
 
 
-def _of_products(one: Array, other: Array) -> Array:
-    """Of E[u_i u_j], i < j."""
+def _of_correlations(one: Array, other: Array) -> Array:
+    """Of columns i < j."""
     upper = np.triu_indices(one.shape[1], 1)
-    means = [side.T @ side / len(side) for side in (one, other)]
-    seconds = [(side**2).T @ side**2 / len(side) for side in (one, other)]
-    errors = [(s - m**2) / len(side) for s, m, side in zip(seconds, means, (one, other), strict=True)]
-    return ((means[0] - means[1]) / np.sqrt(errors[0] + errors[1]))[upper]
+    (first, error), (second, other_error) = (_correlations(side) for side in (one, other))
+    return ((first - second) / np.hypot(error, other_error))[upper]
+
+
+def _correlations(values: Array) -> tuple[Array, Array]:
+    """r = E[uv] of standardised columns, and its standard error from the influence uv - r (u^2 + v^2)/2."""
+    u = (values - values.mean(0)) / values.std(0)
+    n = len(u)
+    r, cubes, squares, fourth = u.T @ u / n, (u**3).T @ u / n, (u**2).T @ u**2 / n, (u**4).mean(0)
+    variance = squares - r * (cubes + cubes.T) + r**2 / 4 * (fourth + fourth[:, None] + 2 * squares)
+    return r, np.sqrt(np.maximum(variance, 1e-12) / n)
 
 
 def energy(one: Array, other: Array, seed: int) -> float:

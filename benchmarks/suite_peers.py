@@ -3,10 +3,10 @@
     python -m benchmarks.suite_peers
 
 Draws each task here and, in an environment of its own, from benchmark-mi, and compares every column's quantiles and
-moments, every two columns' products and products of squares (all columns of x and y), and the energy distance of all of
-them together. `largest` is the largest difference in standard errors, `allowed` what as many differences of equal laws
-pass once in a thousand tasks; the energy distance, whose shuffled values have a longer tail, may reach 6. Writes
-`results/benchmarks/suite_peers.csv`, a row a task. Exit codes: 0 all agree, 1 one does not, 2 there was no peer.
+moments, every two columns' correlation and that of their squares (of x, of y and across), and the energy distance of
+all of them together. `largest` is the largest difference in standard errors, `allowed` what as many differences of
+equal laws pass once in a thousand tasks; the energy distance, whose shuffled values have a longer tail, may reach 6.
+Writes `results/benchmarks/suite_peers.csv`, a row a task. Exit codes: 0 all agree, 1 one does not, 2 there was no peer.
 """
 
 from __future__ import annotations
