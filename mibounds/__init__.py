@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         estimators,
         representation,
         study,
+        suite,
         theory,
         training,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "pointwise",
     "representation",
     "study",
+    "suite",
     "theory",
     "training",
 ]

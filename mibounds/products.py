@@ -2,8 +2,8 @@
 
 In float32, torch multiplies by a BLAS that on some processors leaves half of AVX-512 idle; oneDNN, which torch carries
 too, does not, but costs more a call. Which of them multiplies goes by the shapes alone, and each run is multiplied as
-if it were alone: a run's numbers do not depend on its stack, unless the BLAS goes by where a matrix starts in memory, as
-some do for odd widths. Nothing here knows gradients.
+if it were alone: a run's numbers do not depend on its stack, unless the BLAS goes by where a matrix starts in memory,
+as some do for odd widths. Nothing here knows gradients.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "stacked": {"perceptron"},
     "bounds": {"errors", "registry", "numerics"},  # scores alone: no x, no network, no optimiser
     "distributions": LAWS,
+    "suite": {"errors", "distributions"},
     "critics": LAWS
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
@@ -59,6 +60,7 @@ WITHOUT_TORCH = {
     "files",
     "pairwise",
     "study",
+    "suite",
     "plots",
     "report",
     "cli",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import claims
 import measured
 import sections
+import tasks
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -41,6 +42,8 @@ MAKERS: dict[str, Callable[..., str]] = {
     "candidates": measured.candidates,
     "consistency": claims.consistency,
     "contributing": sections.contributing,
+    "tasks": tasks.tasks,
+    "leaderboard": tasks.leaderboard,
 }
 
 

@@ -14,12 +14,14 @@ from mibounds.seeding import Seed, generator
 class Distribution(ABC):
     """A joint law of (x, y) with known mutual information.
 
-    Attributes: dim_x, dim_y, the widths of x and y; mutual_information, in nats.
+    Attributes: dim_x, dim_y, the widths of x and y; mutual_information, in nats; mutual_information_error, its standard
+        error where it is itself computed from random pairs, else 0.
     """
 
     dim_x: int
     dim_y: int
     mutual_information: float
+    mutual_information_error: float = 0.0
 
     @classmethod
     @abstractmethod

@@ -38,6 +38,7 @@ class Transformed(Distribution):
         self.dim_x = map_x.width(law.dim_x) if map_x else law.dim_x
         self.dim_y = map_y.width(law.dim_y) if map_y else law.dim_y
         self.mutual_information = law.mutual_information
+        self.mutual_information_error = law.mutual_information_error
 
     @classmethod
     def example(cls) -> Transformed:

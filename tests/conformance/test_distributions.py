@@ -5,6 +5,7 @@ The checks are plain functions of a law, so that a family of the user's own can 
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Callable
@@ -18,11 +19,17 @@ from mibounds.distributions import Distribution, maps
 from mibounds.distributions.additive_uniform import AdditiveUniform
 from mibounds.distributions.finite import FiniteTable
 from mibounds.distributions.gaussian import Gaussian
+from mibounds.distributions.many_symbols import ManySymbols
 from mibounds.distributions.maps.arcsinh import Arcsinh
+from mibounds.distributions.maps.lift import Lift
 from mibounds.distributions.maps.normal_cdf import NormalCDF
 from mibounds.distributions.maps.random_network import RandomNetwork
 from mibounds.distributions.maps.spiral import Spiral
 from mibounds.distributions.maps.swiss_roll import SwissRoll
+from mibounds.distributions.mixture import Mixture
+from mibounds.distributions.noisy_labels import NoisyLabels
+from mibounds.distributions.rare_event import RareEvent
+from mibounds.distributions.rendered import Rendered
 from mibounds.distributions.student_t import StudentT
 from mibounds.distributions.transformed import Transformed
 from mibounds.distributions.von_mises_fisher import VonMisesFisher
@@ -32,10 +39,11 @@ from mibounds.seeding import generator
 N = 20_000
 
 
-def z_score(values: torch.Tensor, truth: float) -> float:
+def z_score(values: torch.Tensor, truth: float, its_error: float = 0.0) -> float:
     """How many standard errors the mean of `values` lies off the truth; 1e-6 of them are left to rounding."""
     values = values.double()
-    return (float(values.mean()) - truth) / (float(values.std()) / len(values) ** 0.5 + 1e-6)
+    error = math.hypot(float(values.std()) / len(values) ** 0.5, its_error)
+    return (float(values.mean()) - truth) / (error + 1e-6)
 
 
 def check_shapes_and_dtypes(law: Distribution) -> None:
@@ -46,6 +54,7 @@ def check_shapes_and_dtypes(law: Distribution) -> None:
             assert x.dtype == y.dtype == dtype and x.isfinite().all() and y.isfinite().all()
     assert law.sample(2, 0)[0].dtype == torch.float32
     assert isinstance(law.mutual_information, float) and law.mutual_information >= 0
+    assert 0 <= law.mutual_information_error < 0.1 * law.mutual_information + 1e-9
 
 
 def check_seeding(law: Distribution) -> None:
@@ -70,7 +79,7 @@ def check_mean_log_ratio_is_the_truth(law: Distribution) -> None:
         ratio = law.log_density_ratio(*law.sample(N, 1, dtype=dtype))
         if ratio is not None:
             assert ratio.shape == (N,) and ratio.dtype == dtype
-            assert abs(z_score(ratio, law.mutual_information)) < 4
+            assert abs(z_score(ratio, law.mutual_information, law.mutual_information_error)) < 4
 
 
 def check_ratio_carries_one_law_into_the_other(law: Distribution) -> None:
@@ -173,6 +182,15 @@ def laws() -> dict[str, Distribution]:
         "transformed on one side": Transformed(Gaussian.dense(2, 3, 0.4), map_x=Spiral()),
         "transformed twice": Transformed(base_law(SwissRoll()), map_x=SwissRoll()),
         "transformed student": Transformed(StudentT.identity(2, 2, dof=1), Arcsinh(), Arcsinh()),
+        "mixture crossed": Mixture.crossed(0.9, truth_samples=2**16),
+        "mixture of one": Mixture([1], torch.zeros(1, 5), [Gaussian.dense(3, 2, 0.5).covariance], 3, 2**16),
+        "rare event of a wide law": RareEvent(0.02, Gaussian.from_mutual_information(20, 6.0)),
+        "rare event of a mixture": RareEvent(0.3, Mixture.crossed(0.9, truth_samples=2**16)),
+        "many symbols 10 nats": ManySymbols(9, 4, 0.05),
+        "many symbols without errors": ManySymbols(2, 3, 0.0),
+        "rendered without errors": Rendered(0.0),
+        "noisy labels of two kinds": NoisyLabels(torch.tensor([[0.9, 0.1], [0.2, 0.8]]).repeat(5, 1)),
+        "lifted far": Transformed(Gaussian.dense(2, 2, 0.5), Lift(2, 200), Lift(2, 200, seed=1)),
         "transformed vmf": Transformed(VonMisesFisher(10, 20.0), RandomNetwork(10), RandomNetwork(10)),
     }
 

@@ -15,6 +15,7 @@ from mibounds.distributions.maps.arcsinh import Arcsinh
 from mibounds.distributions.maps.bimodal import Bimodal
 from mibounds.distributions.maps.cubic import Cubic
 from mibounds.distributions.maps.half_cube import HalfCube
+from mibounds.distributions.maps.lift import Lift
 from mibounds.distributions.maps.normal_cdf import NormalCDF
 from mibounds.distributions.maps.random_network import RandomNetwork
 from mibounds.distributions.maps.spiral import Spiral
@@ -172,9 +173,21 @@ def test_a_random_network_is_as_well_conditioned_as_it_says():
         assert singular.min() > 0.5**3 - 1e-9 and singular.max() < 1 + 1e-9
 
 
+def test_a_lift_fills_a_thousand_columns_alike_and_comes_back():
+    x = torch.randn(300, 2, generator=generator(0))
+    image = Lift(2).forward(x)
+    assert image.shape == (300, 1000) and (image.std(0) > 0).all()
+    torch.testing.assert_close(Lift(2).inverse(image), x, atol=1e-3, rtol=1e-3)
+    assert torch.linalg.matrix_rank(image - image.mean(0)) > 100, "no linear map gives it"
+    assert not torch.allclose(image, Lift(2, seed=1).forward(x), atol=0.1)
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        lambda: Lift(0),
+        lambda: Lift(5, ambient=4),
+        lambda: Lift(2, steepness=0.0),
         lambda: Wiggly((0.5,), (2.0,), (0.0,)),
         lambda: Wiggly((0.1, 0.1), (1.0,), (0.0,)),
         lambda: Wiggly((math.nan,), (1.0,), (0.0,)),
@@ -201,5 +214,7 @@ def test_vectors_that_do_not_fit_are_refused():
         SwissRoll().width(2)
     with pytest.raises(ShapeError, match="got 2"):
         RandomNetwork(3).width(2)
+    with pytest.raises(ShapeError, match="got 2"):
+        Lift(3).width(2)
     with pytest.raises(DataError, match=r"\[0, 1\]"):
         SwissRoll().forward(torch.tensor([[math.nan]]))

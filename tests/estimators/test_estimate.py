@@ -14,7 +14,7 @@ import torch
 import mibounds
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, MiboundsError, ParameterError, ShapeError, UnknownNameError
-from mibounds.estimators import Estimate, build, estimate_file, methods, names
+from mibounds.estimators import Estimate, build, estimate_file, methods
 
 LAW = Gaussian.from_mutual_information(2, 1.0)
 X, Y = (side.numpy() for side in LAW.sample(1500, 0))
