@@ -129,7 +129,7 @@ class Mixed(Estimator):
             """How many points are within the distance, itself included: with those at its edge if they are many."""
             if side.shape[1] == 0:
                 return np.full(n, float(n))
-            inside = n_within(side, distance, closed=False) + 1
+            inside = (n_within(side, distance, closed=False) + 1).astype(np.float64)
             if not tied.any():
                 return inside
             return np.where(tied, n_within(side, np.where(tied, distance, -np.inf), closed=True) + 1, inside)
@@ -138,4 +138,5 @@ class Mixed(Estimator):
             count, (np.hstack([x, z]), np.hstack([y, z]), z), alone=n < IN_ONE_THREAD
         )
         n_both = np.where(tied, count(both), k) if tied.any() else k
-        return digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
+        terms: Array = digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
+        return terms
