@@ -20,6 +20,7 @@ from mibounds.statistics import holm
 try:
     from sklearn.base import BaseEstimator
     from sklearn.feature_selection import SelectorMixin
+    from sklearn.utils.multiclass import type_of_target
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise DataError("this takes scikit-learn 1.6 or later: pip install 'mibounds[examples]'") from error
@@ -129,7 +130,9 @@ class MutualInformationSelector(SelectorMixin, BaseEstimator):
         return self
 
     def _checked(self, X: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        return validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        type_of_target(y, raise_unknown=True)
+        return X, y
 
     def _estimate(self, feature: NDArray[np.float64], y: NDArray[Any]) -> Estimate | None:
         import pandas as pd

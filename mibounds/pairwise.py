@@ -133,7 +133,7 @@ def pairwise(
         )
 
     found = pd.DataFrame(_in_order(row, pairs, workers, done))
-    found.insert(found.columns.get_loc("p_value") + 1, "p_holm", _adjusted(found["p_value"].to_numpy()))
+    found.insert(list(found).index("p_value") + 1, "p_holm", _adjusted(found["p_value"].to_numpy()))
     return found
 
 

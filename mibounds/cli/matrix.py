@@ -92,10 +92,10 @@ def _lines(table: DataFrame, bits: bool) -> list[str]:
     lines = [
         f"{found} of {len(known)} pairs share information (Holm-adjusted p below 0.05); the most, in {unit}:"
     ]
-    for row in known.head(SHOWN).itertuples():
-        nats = (row.estimate_nats, row.low_nats, row.high_nats)
-        value, low, high = (f"{each / scale:.3f}" for each in nats)
-        lines.append(f"  {value} ({low} to {high})  {row.column_x}, {row.column_y}  by {row.method}")
+    numbers = ["estimate_nats", "low_nats", "high_nats"]
+    for _, row in known.head(SHOWN).iterrows():
+        value, low, high = (f"{row[name] / scale:.3f}" for name in numbers)
+        lines.append(f"  {value} ({low} to {high})  {row['column_x']}, {row['column_y']}  by {row['method']}")
     if len(known) > SHOWN:
         lines.append(f"  ... and {len(known) - SHOWN} more")
     return lines

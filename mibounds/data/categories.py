@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,8 @@ def codes_of(where: str, entries: NDArray[Any]) -> NDArray[np.float64]:
     return codes.astype(np.float64)
 
 
-def one_hot(values: NDArray[np.float64], categories: Mapping[int, str]) -> NDArray[np.float64]:
-    """`n x dim` -> the columns of numbers, then one of 0 and 1 for each category of each other column."""
+def one_hot(values: NDArray[np.float64], categories: Collection[int]) -> NDArray[np.float64]:
+    """`n x dim` with codes in some columns -> the columns of numbers, then one of 0 and 1 for each category."""
     numbers = [c for c in range(values.shape[1]) if c not in categories]
     codes = [values[:, c : c + 1] == np.unique(values[:, c]) for c in categories]
     return np.hstack([values[:, numbers], *codes])

@@ -24,8 +24,8 @@ class Mixed(Estimator):
 
     A value that repeats is drawn anew between the points halfway to the next values, evenly. It can be read off what is
     drawn, so that the information stays what it is; and neighbours are again what they were before the values were
-    rounded. Ties are otherwise read as information: of 1,000 pairs of independent normals rounded to a tenth, KSG's
-    first algorithm reads 1.45 nats, Gao et al.'s rule 0.9 and this 0.01. Where nothing repeats it is `ksg`.
+    rounded. Ties are otherwise read as information: of 1,000 pairs of independent normals rounded to a tenth, `ksg`
+    reads 1.00 nats and this 0.00, a mean of 20 and of 100 runs. Where nothing repeats it is `ksg`.
 
     Columns of categories (text, pandas' categories) are not spread: two categories are apart by one standard deviation
     of a column of numbers, all by the same. Where the k-th neighbour is as near as others, all of them count, on all
@@ -35,7 +35,9 @@ class Mixed(Estimator):
     Shalizi). It reads too little in many columns, or where discrete and continuous values mix in one column: 1.07 of
     1.29 nats in 1,000 pairs, half of them normal at correlation 0.9 and half at -1 or 1.
 
-    The interval is as of `ksg`: of the expectation, from disjoint parts, with one spread.
+    The interval is as of `ksg`: of the expectation, from disjoint parts, with one spread, which scatters more than a mean
+    over several. Of 100 at 95% from 1,000 pairs of normals rounded to a tenth, 100 covered the truth at correlation 0
+    and 99 at 0.6, and 95 at 0 with spreads = 1.
 
     Args:
         neighbours: k.
@@ -129,7 +131,7 @@ class Mixed(Estimator):
             """How many points are within the distance, itself included: with those at its edge if they are many."""
             if side.shape[1] == 0:
                 return np.full(n, float(n))
-            inside = n_within(side, distance, closed=False) + 1
+            inside = (n_within(side, distance, closed=False) + 1).astype(np.float64)
             if not tied.any():
                 return inside
             return np.where(tied, n_within(side, np.where(tied, distance, -np.inf), closed=True) + 1, inside)
@@ -138,4 +140,5 @@ class Mixed(Estimator):
             count, (np.hstack([x, z]), np.hstack([y, z]), z), alone=n < IN_ONE_THREAD
         )
         n_both = np.where(tied, count(both), k) if tied.any() else k
-        return digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
+        terms: Array = digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
+        return terms

@@ -15,8 +15,6 @@ from mibounds.errors import DataError, ParameterError
 from mibounds.estimators import _chain_rule, load, names
 from mibounds.estimators._reading import mean_value, value_and_interval
 
-BY_NEIGHBOURS = ("ksg", "mixed")
-
 
 def chain(n: int, direct: float, seed: int = 0, dim_z: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x and y that share z; y also has `direct` times what x has of its own: I(x; y | z) = ln(1 + direct^2) / 2."""
@@ -30,13 +28,13 @@ def value(x, y, z, method: str, **options) -> float:
 
 
 @pytest.mark.parametrize("direct", [0.0, 1.0])
-@pytest.mark.parametrize(("method", "tolerance"), [("gaussian", 0.01), ("ksg", 0.03), ("mixed", 0.03)])
+@pytest.mark.parametrize(("method", "tolerance"), [("gaussian", 0.02), ("ksg", 0.05)])
 def test_the_mean_is_the_truth_and_the_interval_covers_it(method, tolerance, direct):
     truth = math.log1p(direct**2) / 2
     found = [
         mibounds.estimate(x, y, given=z, method=method, seed=seed)
-        for seed in range(15)
-        for x, y, z in [chain(800, direct, seed)]
+        for seed in range(10)
+        for x, y, z in [chain(500, direct, seed)]
     ]
     assert np.mean([e.nats for e in found]) == pytest.approx(truth, abs=tolerance)
     assert np.mean([e.interval[0] <= truth <= e.interval[1] for e in found]) >= 0.7
