@@ -12,6 +12,7 @@ from mibounds.lazy import exports
 if TYPE_CHECKING:
     from mibounds import (
         bounds,
+        confidence_limits,
         critics,
         distributions,
         errors,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mibounds.distributions import Distribution
     from mibounds.errors import MiboundsError
     from mibounds.estimators import Estimate, Estimator, estimate
+    from mibounds.estimators.certified import Certificate, certify
     from mibounds.study import Claim, Measurement, Pack, Study, Verdict
     from mibounds.training import Trainer
 
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bound",
+    "Certificate",
     "Claim",
     "Critic",
     "Distribution",
@@ -45,6 +48,8 @@ __all__ = [
     "Trainer",
     "Verdict",
     "bounds",
+    "certify",
+    "confidence_limits",
     "critics",
     "distributions",
     "errors",
@@ -58,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "Bound": "bounds",
+    "Certificate": "estimators.certified",
     "Claim": "study",
     "Critic": "critics",
     "Distribution": "distributions",
@@ -69,6 +75,7 @@ _HOMES = {
     "Study": "study",
     "Trainer": "training",
     "Verdict": "study",
+    "certify": "estimators.certified",
     "estimate": "estimators",
 }
 

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "seeding": {"errors"},
     "numerics": {"errors"},
     "statistics": {"errors"},
+    "confidence_limits": {"errors"},
     "theory": {"errors"},
     "data": {"errors", "files"},
     "files": {"errors"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "critics": LAWS
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
-    "estimators": MODELS | {"statistics", "data", "training"},
+    "estimators": MODELS | {"confidence_limits", "data", "statistics", "training"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
     "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},
@@ -52,6 +53,7 @@ WITHOUT_TORCH = {
     "registry",
     "seeding",
     "statistics",
+    "confidence_limits",
     "theory",
     "data",
     "files",

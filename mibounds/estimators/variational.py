@@ -105,10 +105,8 @@ class Variational(Estimator):
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         folds = split(len(samples), self.folds, seed)
-        device = _device(self.device)
-        x, y = (standardised(side, folds.train).to(device) for side in (samples.x, samples.y))
-        trainer = self._trainer(x.shape[1], y.shape[1], seed, device)
-        history = self._train(trainer, x, y, folds, seed)
+        x, y = (standardised(side, folds.train).to(self.torch_device) for side in (samples.x, samples.y))
+        trainer, history = self.train(x, y, folds, seed)
         with torch.no_grad():
             report = self._inputs(trainer, x, y, folds.report, LARGEST_BLOCK)
             again = self._inputs(trainer, x, y, folds.train[: len(report[0][0])], LARGEST_BLOCK)
@@ -133,6 +131,16 @@ class Variational(Estimator):
             history=history,
         )
 
+    @property
+    def torch_device(self) -> torch.device:
+        """The device that `device` names."""
+        return _device(self.device)
+
+    def train(self, x: Tensor, y: Tensor, folds: Folds, seed: int) -> tuple[Trainer, History]:
+        """A trainer with the best weights in it, and what its checks read; x, y `n x dim`, all rows, standardised."""
+        trainer = self._trainer(x.shape[1], y.shape[1], seed, x.device)
+        return trainer, self._fit(trainer, x, y, folds, seed)
+
     def _trainer(self, dim_x: int, dim_y: int, seed: int, device: torch.device) -> Trainer:
         own = seed_of("weights", seed)
         try:
@@ -142,7 +150,7 @@ class Variational(Estimator):
             raise ParameterError(f"critic_options do not fit the critic {self.critic!r}: {error}") from error
         return Trainer(critic, self.bound, [own], learning_rate=self.learning_rate)
 
-    def _train(self, trainer: Trainer, x: Tensor, y: Tensor, folds: Folds, seed: int) -> History:
+    def _fit(self, trainer: Trainer, x: Tensor, y: Tensor, folds: Folds, seed: int) -> History:
         """Trains until the selection fold stops improving, and leaves the best weights in `trainer`."""
         batch_size = min(self.batch_size, len(folds.train))
         seeds = [seed_of("batches", seed)]
