@@ -30,7 +30,8 @@ def matched_pairs_limit(values: ArrayLike, floor: float, error: float) -> float:
     values come near it, lower where many do. It is the inverse of a bet in the terms of Waudby-Smith and Ramdas.
 
     Args:
-        values: `n_groups x m x m` (or `m x m`), w of draws i and j of a group, symmetric; m even. Diagonals are not read.
+        values: `n_groups x m x m` (or `m x m`), w of draws i and j of a group, symmetric; m even. The diagonals are
+            not read.
         floor: in the unit of the values.
         error: the chance, at most, that the limit lies above the mean.
 

@@ -103,11 +103,13 @@ def test_it_moves_with_the_unit():
 
 
 def test_many_matchings_give_more_than_one():
-    """One group of 200 against 100 groups of 2, where the kernel depends on who meets whom."""
-    z = np.random.default_rng(2).choice([-1.0, 1.0], size=200)
-    values = 1 + 0.9 * z[:, None] * z[None, :]  # the mean is 1, and no draw alone tells the value
-    alone = np.stack([values[i : i + 2, i : i + 2] for i in range(0, 200, 2)])
-    assert matched_pairs_limit(values, 0.0, 0.05) > matched_pairs_limit(alone, 0.0, 0.05) + 0.1
+    """One group of 200 against 100 groups of 2, where the kernel depends on who meets whom; mean of 10 samples."""
+    gains = []
+    for z in np.random.default_rng(2).choice([-1.0, 1.0], size=(10, 200)):
+        values = 1 + 0.9 * z[:, None] * z[None, :]
+        alone = np.stack([values[i : i + 2, i : i + 2] for i in range(0, 200, 2)])
+        gains.append(matched_pairs_limit(values, 0.0, 0.05) - matched_pairs_limit(alone, 0.0, 0.05))
+    assert np.mean(gains) > 0.05
 
 
 def test_a_value_on_the_floor_ends_its_matching_alone():

@@ -76,6 +76,24 @@ def test_the_rule_does_not_see_the_held_out_pairs():
     assert len(set(limits)) == 4 and max(limits) < 1.0
 
 
+def test_what_varies_among_the_held_out_pairs_alone_does_not_change_the_critic():
+    folds = split(400, (0.45, 0.15, 0.4), 0)
+    training = Variational(**QUICK)
+    varying = np.zeros((400, 1))
+    varying[folds.report[:5].numpy()] = 1.0
+    first, other = (
+        certified(paired_samples(x, Y[:400]), folds, training, 0, 0.95)
+        for x in (X[:400], np.hstack([varying, X[:400]]))
+    )
+    assert first.limit_nats == other.limit_nats
+
+
+def test_a_side_that_is_constant_where_critics_train_certifies_nothing():
+    x = np.zeros((400, 1))
+    x[split(400, (0.45, 0.15, 0.4), 0).report[:5].numpy()] = 1.0
+    assert mibounds.certify(x, Y[:400], folds=(0.45, 0.15, 0.4), **QUICK).nats == 0.0
+
+
 def test_the_mean_of_the_values_is_nwj_with_the_clipped_critic():
     scores = exact_scores(LAW, 64, 3)
     rule = Rule("oracle", 0.8, 0.1, -1.0, 1.5, floor=-9.0)

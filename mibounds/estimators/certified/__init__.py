@@ -27,8 +27,8 @@ __all__ = ["Certificate", "ceiling_nats", "certify", "certify_file"]
 FOLDS = (0.45, 0.15, 0.4)
 METHOD = "matched pairs"
 ASSUMPTIONS = (
-    "the rows are independent of each other and follow one law",
-    "nothing but the training and selection folds chose critic, scale and clip: they were not seen before",
+    "the pairs are independent draws of one law",
+    "this run was not chosen among others by what it certifies",
 )
 # A sign that is to be seen by chance in one data set of a thousand.
 SUSPICIOUS = 1e-3

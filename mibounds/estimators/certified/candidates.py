@@ -74,12 +74,19 @@ def even_groups(rows: Tensor) -> list[Tensor]:
 def fitted(samples: Samples, folds: Folds, variational: Variational, seed: int) -> Iterator[Candidate]:
     """The candidates. The trained one is stopped by the selection fold."""
     strangers = folds.train[:MOST_STRANGERS]
-    x, y = (standardised(side, folds.train).to(variational.torch_device) for side in (samples.x, samples.y))
+    sides = [_varying(side, folds.train) for side in (samples.x, samples.y)]
+    x, y = (standardised(side, folds.train).to(variational.torch_device) for side in sides)
     trainer, _ = variational.train(x, y, folds, seed)
     yield Candidate("trained", trainer.critic, x, y, strangers)
-    x, y = (_scaled(side, folds.train) for side in (samples.x, samples.y))
+    x, y = (_scaled(side, folds.train) for side in sides)
     if len(folds.train) > x.shape[1] + y.shape[1]:
         yield Candidate("gaussian", Optimal(_gaussian(x[folds.train], y[folds.train])), x, y, strangers)
+
+
+def _varying(values: NDArray[np.float64], train: Tensor) -> NDArray[np.float64]:
+    """The columns that vary over the rows `train`, or one of zeros: whether the others vary elsewhere may not count."""
+    varying = np.ptp(values[train.numpy()], axis=0) > 0
+    return values[:, varying] if varying.any() else np.zeros((len(values), 1))
 
 
 def _scaled(values: NDArray[np.float64], train: Tensor) -> Tensor:

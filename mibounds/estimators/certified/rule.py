@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibounds.confidence_limits import matched_pairs_limit
+from mibounds.errors import DivergedError
 
 Array = NDArray[np.float64]
 
@@ -64,8 +65,14 @@ def choose(scores: Mapping[str, Array], n_held_out: int, error: float) -> Rule:
 
     Args:
         scores: critic -> its scores, `n_groups x m x m` of n = n_groups m pairs.
+
+    Raises: DivergedError if no critic gives finite scores.
     """
     rules = [rule for name, of_critic in scores.items() for rule in _candidates(name, of_critic)]
+    if not rules:
+        raise DivergedError(
+            "no critic's scores are finite on the selection fold; look for extreme values in the data"
+        )
     promised = [_promised(rule, scores[rule.critic], n_held_out, error) for rule in rules]
     return max(promised, key=lambda found: found[0])[1]
 
