@@ -12,6 +12,7 @@ from mibounds.lazy import exports
 if TYPE_CHECKING:
     from mibounds import (
         bounds,
+        confidence_limits,
         critics,
         distributions,
         errors,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mibounds.distributions import Distribution
     from mibounds.errors import MiboundsError
     from mibounds.estimators import Estimate, Estimator, estimate, pointwise
+    from mibounds.estimators.certified import Certificate, certify
     from mibounds.feature_selection import MutualInformationEstimator, MutualInformationSelector
     from mibounds.study import Claim, Measurement, Pack, Study, Verdict
     from mibounds.training import Trainer
@@ -35,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bound",
+    "Certificate",
     "Claim",
     "Critic",
     "Distribution",
@@ -49,6 +52,8 @@ __all__ = [
     "Trainer",
     "Verdict",
     "bounds",
+    "certify",
+    "confidence_limits",
     "critics",
     "distributions",
     "errors",
@@ -64,6 +69,7 @@ __all__ = [
 
 _HOMES = {
     "Bound": "bounds",
+    "Certificate": "estimators.certified",
     "Claim": "study",
     "Critic": "critics",
     "Distribution": "distributions",
@@ -77,6 +83,7 @@ _HOMES = {
     "Study": "study",
     "Trainer": "training",
     "Verdict": "study",
+    "certify": "estimators.certified",
     "estimate": "estimators",
     "pointwise": "estimators",
 }

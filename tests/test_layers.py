@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "seeding": {"errors"},
     "numerics": {"errors"},
     "statistics": {"errors"},
+    "confidence_limits": {"errors"},
     "theory": {"errors"},
     "data": {"errors", "files"},
     "files": {"errors"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "critics": LAWS
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
-    "estimators": MODELS | {"statistics", "data", "optimization", "stacked", "training"},
+    "estimators": MODELS | {"confidence_limits", "data", "optimization", "stacked", "statistics", "training"},
     "pairwise": {"errors", "estimators", "statistics"},
     "feature_selection": {"errors", "estimators", "pairwise", "statistics"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
@@ -55,6 +56,7 @@ WITHOUT_TORCH = {
     "registry",
     "seeding",
     "statistics",
+    "confidence_limits",
     "theory",
     "data",
     "files",

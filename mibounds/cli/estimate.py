@@ -61,7 +61,7 @@ def estimate(
     """
     from mibounds.estimators import estimate_file
 
-    options = _options(method, critic, texts)
+    options = method_options(method, critic, texts)
     with waiting(f"estimating by {method}"):
         found = estimate_file(
             *(file, x_columns, y_columns, given_columns),
@@ -83,7 +83,7 @@ def estimate(
         say(f"warning: {warning}")
 
 
-def _options(method: str, critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
+def method_options(method: str, critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
     """The method's options, its critic's under `critic_options`; refused if one is of the wrong kind."""
     from mibounds.estimators import build
 

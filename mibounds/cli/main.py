@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from mibounds import __version__
+from mibounds.cli.certify import certify
 from mibounds.cli.check import check
 from mibounds.cli.errors import say
 from mibounds.cli.estimate import estimate
@@ -53,7 +54,20 @@ def mibounds(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (list_names, run, status, plot, check, verdicts, report, estimate, matrix, pretrain, evaluate):
+for command in (
+    list_names,
+    run,
+    status,
+    plot,
+    check,
+    verdicts,
+    report,
+    estimate,
+    certify,
+    matrix,
+    pretrain,
+    evaluate,
+):
     mibounds.add_command(command)
 
 

@@ -169,14 +169,22 @@ class Variational(Estimator):
 
     def fit(self, x: NDArray[np.float64], y: NDArray[np.float64], folds: Folds, seed: int) -> Fitted:
         """A critic trained and selected on two folds, and what it makes of the third."""
-        device = _device(self.device)
-        of_x, of_y = (standardised(side, folds.train).to(device) for side in (x, y))
-        trainer = self._trainer(of_x.shape[1], of_y.shape[1], seed, device)
-        history = self._train(trainer, of_x, of_y, folds, seed)
+        of_x, of_y = (standardised(side, folds.train).to(self.torch_device) for side in (x, y))
+        trainer, history = self.train(of_x, of_y, folds, seed)
         with torch.no_grad():
             report = self._inputs(trainer, of_x, of_y, folds.report, LARGEST_BLOCK)
             again = self._inputs(trainer, of_x, of_y, folds.train[: len(report[0][0])], LARGEST_BLOCK)
             return Fitted(list(trainer.status), history, report, mean_value(self.bound, again))
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device that `device` names."""
+        return _device(self.device)
+
+    def train(self, x: Tensor, y: Tensor, folds: Folds, seed: int) -> tuple[Trainer, History]:
+        """A trainer with the best weights in it, and what its checks read; x, y `n x dim`, all rows, standardised."""
+        trainer = self._trainer(x.shape[1], y.shape[1], seed, x.device)
+        return trainer, self._fit(trainer, x, y, folds, seed)
 
     def _trainer(self, dim_x: int, dim_y: int, seed: int, device: torch.device) -> Trainer:
         own = seed_of("weights", seed)
@@ -187,7 +195,7 @@ class Variational(Estimator):
             raise ParameterError(f"critic_options do not fit the critic {self.critic!r}: {error}") from error
         return Trainer(critic, self.bound, [own], learning_rate=self.learning_rate)
 
-    def _train(self, trainer: Trainer, x: Tensor, y: Tensor, folds: Folds, seed: int) -> History:
+    def _fit(self, trainer: Trainer, x: Tensor, y: Tensor, folds: Folds, seed: int) -> History:
         """Trains until the selection fold stops improving, and leaves the best weights in `trainer`."""
         batch_size = min(self.batch_size, len(folds.train))
         seeds = [seed_of("batches", seed)]

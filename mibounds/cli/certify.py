@@ -1,0 +1,59 @@
+"""`mibounds certify`: a lower bound on the mutual information of a file's columns that needs no trust."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import click
+
+from mibounds.cli.errors import say
+from mibounds.cli.estimate import method_options
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--x", "x_columns", required=True, metavar="COLUMNS", help="Of x, such as a,b or sensor_*.")
+@click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="That the truth is no less.")
+@click.option("--critic", help="By file name.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--set",
+    "texts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the training, such as max_steps=500, or of the critic, such as critic.embedding=16.",
+)
+@click.option("--bits", is_flag=True, help="Say it in bits as well.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def certify(
+    file: Path,
+    x_columns: str,
+    y_columns: str,
+    confidence: float,
+    critic: str | None,
+    seed: int,
+    texts: tuple[str, ...],
+    bits: bool,
+    as_json: bool,
+) -> None:
+    """Certify a lower bound on the MI between columns of a file.
+
+    It holds with the given confidence under any law, if the rows are independent. FILE and COLUMNS
+    are those of `mibounds estimate`.
+    """
+    from mibounds.estimators.certified import certify_file
+
+    options = method_options("variational", critic, texts)
+    found = certify_file(file, x_columns, y_columns, confidence=confidence, seed=seed, **options)
+    in_bits = found.nats / math.log(2)
+    if as_json:
+        click.echo(json.dumps(found.as_dict() | ({"bits": in_bits} if bits else {}), indent=2))
+        return
+    if bits:
+        click.echo(f"at least {in_bits:.3f} bits")
+    click.echo(found)
+    for warning in found.warnings:
+        say(f"warning: {warning}")
