@@ -1,7 +1,7 @@
 """Mutual information of samples whose law is unknown. One file a method; `variational` serves every trainable bound.
 
 >>> names()
-['gaussian', 'ksg', 'variational']
+['auto', 'gaussian', 'gaussian_copula', 'ksg', 'ksg_extrapolated', 'student_copula', 'variational']
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators._terms import FromTerms, Terms
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ NEGLIGIBLE = 1e-10  # of the largest singular value: columns that are linear in 
 
 
 @dataclass(frozen=True)
-class Gaussian(Estimator):
+class Gaussian(FromTerms):
     """I = -1/2 sum_k ln(1 - rho_k^2), rho_k the canonical correlations of x and y, less the plug-in's exact bias.
 
     Under a Gaussian law it is unbiased at every n, since ln det of a Wishart matrix has a mean in digammas; that is
@@ -38,11 +38,10 @@ class Gaussian(Estimator):
     """
 
     name = "gaussian"
+    validity = "unbiased if jointly Gaussian"
     references = ("Misra, Singh and Demchuk 2005", "Brillinger 2004")
 
-    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        from scipy.special import ndtri
-
+    def terms(self, samples: Samples, seed: int) -> Terms:
         n = len(samples)
         white_x, white_y = _whitened(samples.x), _whitened(samples.y)
         rank_x, rank_y = white_x.shape[1], white_y.shape[1]
@@ -56,21 +55,10 @@ class Gaussian(Estimator):
                 "y holds an exact linear function of x, so that a Gaussian's information is infinite; "
                 "drop columns, or choose a bound such as info_nce"
             )
-        nats = -np.log1p(-(correlations**2)).sum() / 2 - _bias(n, rank_x, rank_y)
-        pointwise = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
-        variance = pointwise.var() / n + _variance_if_independent(n, rank_x, rank_y)
-        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
-        return Estimate(
-            nats=float(nats),
-            interval=(float(nats) - reach, float(nats) + reach),
-            method=self.name,
-            direction="none",
-            validity="unbiased if jointly Gaussian",
-            ceiling_nats=math.inf,
-            saturated=False,
-            folds={"all": n},
-            confidence=confidence,
-        )
+        nats = -np.log1p(-(correlations**2)).sum() / 2 - bias_if_gaussian(n, rank_x, rank_y)
+        influence = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
+        variance = influence.var() / n + variance_if_independent(n, rank_x, rank_y)
+        return Terms(float(nats), nats + influence, math.sqrt(variance))
 
 
 def _whitened(values: Array) -> Array:
@@ -87,7 +75,7 @@ def _influence(x: Array, y: Array, correlations: Array) -> Array:
     return ((correlations * product - correlations**2 * squares) / (1 - correlations**2)).sum(axis=1)
 
 
-def _bias(n: int, dim_x: int, dim_y: int) -> float:
+def bias_if_gaussian(n: int, dim_x: int, dim_y: int) -> float:
     """E[plug-in] - I under a Gaussian law: 1/2 ( E ln det W_x + E ln det W_y - E ln det W ), W standard Wisharts."""
     from scipy.special import digamma
 
@@ -97,7 +85,7 @@ def _bias(n: int, dim_x: int, dim_y: int) -> float:
     return (mean_log_det(dim_x) + mean_log_det(dim_y) - mean_log_det(dim_x + dim_y)) / 2
 
 
-def _variance_if_independent(n: int, dim_x: int, dim_y: int) -> float:
+def variance_if_independent(n: int, dim_x: int, dim_y: int) -> float:
     """Var[plug-in] if x and y are independent Gaussians: Wilks' Lambda is a product of independent betas."""
     from scipy.special import polygamma
 

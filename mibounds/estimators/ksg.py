@@ -14,6 +14,7 @@ from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
 from mibounds.estimators._neighbours import n_within, nearest, on_grid, rectangle
+from mibounds.estimators._terms import Terms
 from mibounds.estimators.base import Estimate, Estimator
 from mibounds.seeding import seed_of
 
@@ -105,6 +106,12 @@ class KSG(Estimator):
             confidence=confidence,
             warnings=tuple(_warnings(nats, float(doubtful.mean()), parts)),
         )
+
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        """What each pair says, for comparisons; `estimate` says the same in one number."""
+        x, y = on_grid(samples.x, samples.y)
+        pointwise = self.pointwise(x, y)[0]
+        return Terms(float(pointwise.mean()), pointwise, _Parts.of(self, x, y, seed).error(len(samples)))
 
     def pointwise(self, x: Array, y: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Of columns on a grid, each pair's term, whose mean is the estimate, and whether ties spoil it: `n` each."""

@@ -26,7 +26,7 @@ class HalfNat(Estimator):
 USE = """
 import sys
 from mibounds import registry
-assert registry.names("mibounds.estimators") == ["gaussian", "half_nat", "ksg", "variational"]
+assert {"gaussian", "half_nat", "ksg"} <= set(registry.names("mibounds.estimators"))
 assert "torch" not in sys.modules
 from mibounds.estimators import estimate, methods
 assert "half_nat" in methods()

@@ -1,0 +1,207 @@
+"""The default: several models of the density ratio, chosen on one half of the pairs and read on the other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.data import Samples
+from mibounds.errors import DataError, DivergedError, ParameterError
+from mibounds.estimators._dependence import inflation, is_autocorrelated
+from mibounds.estimators._ranks import normal_scores
+from mibounds.estimators._terms import Array, Crossed, Model, Terms, normal_interval
+from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators.gaussian_copula import GaussianCopula
+from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
+from mibounds.estimators.student_copula import StudentCopula
+from mibounds.seeding import seed_of
+
+Budget = Literal["fast", "standard", "thorough"]
+Integers: TypeAlias = NDArray[np.intp]
+
+FAST: tuple[Model, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
+
+
+class Reading(NamedTuple):
+    """What one half reads by the model that the other half chose."""
+
+    model: str
+    rows: Integers
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Auto(Estimator):
+    """The mean of two halves' estimates, each by the model that the other half chose.
+
+    Columns become normal scores by their ranks, half by half, equal values in random order: no increasing map of a
+    column changes anything, and no information is lost. The models, simplest first:
+
+    - `gaussian_copula`: linear correlations of the scores;
+    - `student_copula`: those and a scale that all columns share;
+    - `ksg_extrapolated`: nearest neighbours, of any law in few columns;
+    - a trained critic (not if "fast"): what a network adds to the Gaussian copula's log density ratio, of any law, on
+      many pairs. It trains on four fifths of a half, stops by the rest, and reads the other half as InfoNCE.
+
+    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off (the critic, of
+    the pairs that it did not train on). The models come in this order, and each displaces the one before if the mean of
+    the paired differences is more than its standard error. The other half is then read by the one that is left, and the
+    halves swap. So no pair has a say in which model reads it, and all are used.
+
+    The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
+    what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
+    It does not know of dependence that no model sees: then the estimate falls short.
+
+    Args:
+        budget: "fast" trains nothing; "standard" trains critics too; "thorough" does so for four random halvings, and
+            takes their mean.
+
+    Raises: ParameterError for another budget; DataError if no model can read halves of so few samples.
+
+    References: Chernozhukov et al. 2018, Econometrics Journal 21, C1-C68 (cross-fitting); Breiman et al. 1984,
+        Classification and Regression Trees, section 3.4.3 (the rule of one standard error).
+
+    Example:
+        >>> from mibounds.distributions.gaussian import Gaussian
+        >>> x, y = (side.double().numpy() for side in Gaussian.from_correlation(1, 0.8).sample(2000, seed=0))
+        >>> print(Auto(budget="fast").estimate(Samples(x, y**3), seed=0, confidence=0.95))
+        0.490 nats (95% interval 0.456 to 0.523) by auto, no bound: the truth may lie on either side
+    """
+
+    budget: Budget = "standard"
+
+    name = "auto"
+    references = ("Chernozhukov et al. 2018", "Breiman et al. 1984")
+
+    def __post_init__(self) -> None:
+        if self.budget not in get_args(Budget):
+            raise ParameterError(f"budget must be one of {', '.join(get_args(Budget))}; got {self.budget!r}")
+
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        models, n_splits = self._models()
+        seeds = [seed_of("auto", k, seed) for k in range(n_splits)]
+        readings = [r for own in seeds for r in read_crosswise(samples, models, own)]
+        nats = float(np.mean([r.terms.nats for r in readings]))
+        follow = all(map(is_autocorrelated, (samples.x, samples.y)))
+        error = _error(readings) * (inflation(_influence(readings, len(samples))) if follow else 1.0)
+        ceiling = min(r.terms.ceiling_nats for r in readings)
+        return Estimate(
+            nats=nats,
+            interval=normal_interval(nats, error, confidence),
+            method=self.name,
+            direction="none",
+            validity="as good as the best of its models",
+            ceiling_nats=ceiling,
+            saturated=any(r.terms.saturated for r in readings),
+            folds={"each half": len(samples) // 2},
+            confidence=confidence,
+            warnings=tuple(_warnings(nats, readings, follow)),
+        )
+
+    def _models(self) -> tuple[tuple[Model, ...], int]:
+        """The models, simplest first, and how many halvings."""
+        if self.budget == "fast":
+            return FAST, 1
+        from mibounds.estimators._trained import TrainedCritic
+
+        return (*FAST, TrainedCritic()), 1 if self.budget == "standard" else 4
+
+
+def read_crosswise(samples: Samples, models: Sequence[Model], seed: int) -> list[Reading]:
+    """Both halves of a random halving, each read by the model that the other chose; the simplest model first.
+
+    Raises: DataError if no model can be fitted.
+    """
+    random = np.random.default_rng(seed)
+    rows = np.array_split(random.permutation(len(samples)), 2)
+    halves = _scored(samples, rows[0], random), _scored(samples, rows[1], random)
+    found = _fitted(models, halves, seed)
+    readings = []
+    for k in (0, 1):
+        name = list(found)[survivor([crossed[k].choosing for crossed in found.values()])]
+        readings.append(Reading(name, rows[1 - k], found[name][k].reading))
+    return readings
+
+
+def survivor(terms: Sequence[Array]) -> int:
+    """Which of `terms`, `n` each, is left when every next one displaces the last if it is ahead by a standard error.
+
+    Differences are paired; pairs that either did not read (NaN) are left out.
+
+    >>> survivor([np.array([0.0, 1.0, 2.0]), np.array([0.1, 0.9, 2.1]), np.array([9.0, 9.0, 9.1])])
+    2
+    """
+    place = 0
+    for k in range(1, len(terms)):
+        ahead = terms[k] - terms[place]
+        ahead = ahead[np.isfinite(ahead)]
+        if ahead.mean() > ahead.std(ddof=1) / math.sqrt(len(ahead)):
+            place = k
+    return place
+
+
+def _scored(samples: Samples, rows: Integers, random: np.random.Generator) -> Samples:
+    """Normal scores of some rows, without ties: noise below a column's steps adds nothing to what it tells."""
+    return Samples(
+        *(normal_scores(_places(side[rows], random)) for side in (samples.x, samples.y)),
+    )
+
+
+def _places(values: Array, random: np.random.Generator) -> Array:
+    """Each column's ranks from 0, equal values in random order: `n x dim`."""
+    order = np.lexsort((random.random(values.shape), values), axis=0)
+    return np.argsort(order, axis=0).astype(np.float64)
+
+
+def _fitted(models: Sequence[Model], halves: tuple[Samples, Samples], seed: int) -> dict[str, list[Crossed]]:
+    """Those models that can be fitted to both halves, by name."""
+    found: dict[str, list[Crossed]] = {}
+    refused: list[Exception] = []
+    for model in models:
+        try:
+            found[model.name] = model.both_ways(halves, seed)
+        except (DataError, DivergedError) as error:
+            refused.append(error)
+    if not found:
+        raise DataError(f"no model can be fitted to half of the pairs; the last said: {refused[-1]}")
+    return found
+
+
+def _error(readings: Sequence[Reading]) -> float:
+    """The standard error of the readings' mean. Repeated halvings are of the same pairs: they do not make it smaller."""
+    within = float(np.mean([r.terms.error**2 for r in readings])) / 2
+    models = sorted({r.model for r in readings})
+    by_model = [[r.terms.nats for r in readings if r.model == model] for model in models]
+    between = np.var([float(np.mean(nats)) for nats in by_model])
+    return math.sqrt(within + float(between))
+
+
+def _influence(readings: Sequence[Reading], n: int) -> Array:
+    """Each pair's, in the order of the rows, over all halvings: `n`."""
+    total = np.zeros(n)
+    for reading in readings:
+        total[reading.rows] += reading.terms.pointwise - reading.terms.pointwise.mean()
+    return total
+
+
+def _warnings(nats: float, readings: Sequence[Reading], follow: bool) -> Iterator[str]:
+    models = sorted({r.model for r in readings})
+    if len(models) > 1:
+        read = ", ".join(
+            f"{model} {np.mean([r.terms.nats for r in readings if r.model == model]):.3f}" for model in models
+        )
+        yield f"halves of the pairs chose different models, which read in nats: {read}; the interval holds both"
+    if follow:
+        yield (
+            "rows follow each other (each side has a column that is correlated with the row before): the interval was "
+            "widened by block means, and models are chosen less safely"
+        )
+    yield from dict.fromkeys(itertools.chain.from_iterable(r.terms.warnings for r in readings))
+    if nats < 0:
+        yield "the estimate is negative, which no mutual information is: it scatters round a truth near zero"
