@@ -49,10 +49,10 @@ class Auto(Estimator):
     - a trained critic (not if "fast"): what a network adds to the Gaussian copula's log density ratio, of any law, on
       many pairs. It trains on four fifths of a half, stops by the rest, and reads the other half as InfoNCE.
 
-    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off (the critic, of
-    the pairs that it did not train on). The models come in this order, and each displaces the one before if the mean of
-    the paired differences is more than its standard error. The other half is then read by the one that is left, and the
-    halves swap. So no pair has a say in which model reads it, and all are used.
+    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off (the critic
+    reads the pairs that it did not train on). The models come in this order, and each displaces the one before if the
+    mean of the paired differences is more than its standard error. The other half is then read by the one that is left,
+    and the halves swap. So no pair has a say in which model reads it, and all are used.
 
     The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
     what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
@@ -174,7 +174,7 @@ def _fitted(models: Sequence[Model], halves: tuple[Samples, Samples], seed: int)
 
 
 def _error(readings: Sequence[Reading]) -> float:
-    """The standard error of the readings' mean. Repeated halvings are of the same pairs: they do not make it smaller."""
+    """The standard error of the readings' mean, which repeated halvings of the same pairs do not make smaller."""
     within = float(np.mean([r.terms.error**2 for r in readings])) / 2
     models = sorted({r.model for r in readings})
     by_model = [[r.terms.nats for r in readings if r.model == model] for model in models]

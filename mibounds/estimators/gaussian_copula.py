@@ -18,7 +18,7 @@ class GaussianCopula(FromTerms):
     make Gaussian: uniform, heavy-tailed or bimodal columns are no matter. Under other laws it says what linear maps of
     the scores see. Scores use each column's ranks alone, equal values share their mean rank.
 
-    Value, bias and interval are those of `gaussian`, whose exactness under a Gaussian law becomes an approximation here.
+    Value, bias and interval are those of `gaussian`; what is exact there under a Gaussian law is close to it here.
 
     Raises: DataError as `gaussian` does.
 

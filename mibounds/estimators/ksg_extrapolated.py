@@ -24,10 +24,10 @@ MATERIAL_NATS = 0.05
 class ExtrapolatedKSG(FromTerms):
     """I_n + (I_n - I_{n/2}) / (2^(2/d) - 1), I_n being KSG of the normal scores of n pairs, d = dim_x + dim_y.
 
-    That is the limit if the bias falls as n^(-2/d), as for densities that are smooth at the neighbours' scale. I_{n/2} is
-    the mean of two disjoint halves. Where neighbours are far, the bias falls more slowly at first, and part of it stays.
-    Normal scores keep heavy tails from crowding the rest. A gain that may be chance is shrunk by James and Stein's factor,
-    1 - error^2 / gain^2, at least 0.
+    That is the limit if the bias falls as n^(-2/d), as for densities that are smooth at the neighbours' scale. I_{n/2}
+    is the mean of two disjoint halves. Where neighbours are far, the bias falls more slowly at first, and part of it
+    stays. Normal scores keep heavy tails from crowding the rest. A gain that may be chance is shrunk by James and
+    Stein's factor, 1 - error^2 / gain^2, at least 0.
 
     The standard error has two parts. Chance: the scatter of the same estimate of disjoint eighths of the pairs, as 1/n
     of variance. Doubt: half of what was added, so that the 95% interval reaches from I_n to twice the addition.
@@ -102,6 +102,6 @@ def _warnings(nats: float, added: float) -> list[str]:
     if abs(added) < MATERIAL_NATS:
         return []
     return [
-        f"nearest neighbours read {nats:.2f} nats and still change with the number of pairs: {added:+.2f} nats were added "
-        "by extrapolation, which is rough"
+        f"nearest neighbours read {nats:.2f} nats and still change with the number of pairs: {added:+.2f} nats were "
+        "added by extrapolation, which is rough"
     ]

@@ -17,7 +17,7 @@ from mibounds.estimators.gaussian import NEGLIGIBLE, bias_if_gaussian, variance_
 
 @dataclass(frozen=True)
 class StudentCopula(FromTerms):
-    """The MI of the likeliest Student-t copula: I = I_Gaussian(R) + c(dim_x) + c(dim_y) - c(dim_x + dim_y), less its bias.
+    """The likeliest Student-t copula's I_Gaussian(R) + c(dim_x) + c(dim_y) - c(dim_x + dim_y), less the bias.
 
     c(k) is `StudentT`'s. R and nu are fitted to the columns' ranks alone, R by EM and nu by search, so that increasing
     maps of single columns change nothing. It sees two sorts of dependence: correlation, and a scale that all columns
