@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,7 +57,8 @@ class FittedCopula:
         from scipy.optimize import minimize_scalar
 
         levels, largest = Levels.of(u), LARGEST_BY_COLUMNS * u.shape[1]
-        found = {"correlation": np.corrcoef(t_scores(levels, largest), rowvar=False)}
+        start: Array = np.asarray(np.corrcoef(t_scores(levels, largest), rowvar=False))
+        found = {"correlation": start}
 
         def loss(log_dof: float) -> float:
             dof = float(np.exp(log_dof))
@@ -64,9 +66,8 @@ class FittedCopula:
             found["correlation"] = correlation = _correlation(scores, dof, found["correlation"])
             return -float((_log_t(scores, correlation, dof) - _log_t_each(scores, dof)).mean())
 
-        limits = np.log(LEAST_DOF), np.log(largest)
-        options = {"xatol": LOG_DOF_TOLERANCE}
-        best = minimize_scalar(loss, bounds=limits, method="bounded", options=options)
+        limits = math.log(LEAST_DOF), math.log(largest)
+        best = minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": LOG_DOF_TOLERANCE})
         dof = float(np.exp(best.x))
         return cls(dof, _correlation(t_scores(levels, dof), dof, found["correlation"]), dim_x)
 
@@ -86,8 +87,7 @@ def t_scores(levels: Levels, dof: float) -> Array:
     """Quantiles of Student's t: `n x dim`."""
     from scipy.special import stdtrit
 
-    quantiles: Array = stdtrit(dof, levels.distinct)[levels.places]
-    return quantiles
+    return np.asarray(stdtrit(dof, levels.distinct), dtype=np.float64)[levels.places]
 
 
 def _correlation(scores: Array, dof: float, start: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,28 +41,6 @@ class Terms:
         return self.nats > self.ceiling_nats - SATURATED_NATS
 
 
-class Crossed(NamedTuple):
-    """A model fitted to one half of the pairs.
-
-    Attributes:
-        choosing: `n`, what each pair of that half says of ln r; NaN where the pair trained it.
-        reading: what the other half reads by it.
-    """
-
-    choosing: Array
-    reading: Terms
-
-
-class Model(Protocol):
-    """What can be chosen on one half of the pairs and read on the other."""
-
-    @property
-    def name(self) -> str: ...
-
-    def both_ways(self, halves: tuple[Samples, Samples], seed: int) -> list[Crossed]:
-        """Of each half. Raises: DataError or DivergedError if it cannot be fitted."""
-
-
 class FromTerms(Estimator):
     """An estimator with a normal interval around what its terms say.
 
@@ -74,11 +52,6 @@ class FromTerms(Estimator):
     @abstractmethod
     def terms(self, samples: Samples, seed: int) -> Terms:
         """Of all pairs."""
-
-    def both_ways(self, halves: tuple[Samples, Samples], seed: int) -> list[Crossed]:
-        """As of `Model`: the half that is read fits the model anew, so only which model it is comes from the other."""
-        first, second = (self.terms(half, seed) for half in halves)
-        return [Crossed(first.pointwise, second), Crossed(second.pointwise, first)]
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         found = self.terms(samples, seed)
