@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators._terms import FromTerms, Terms
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ NEGLIGIBLE = 1e-10  # of the largest singular value: columns that are linear in 
 
 
 @dataclass(frozen=True)
-class Gaussian(Estimator):
+class Gaussian(FromTerms):
     """I = -1/2 sum_k ln(1 - rho_k^2), rho_k the canonical correlations of x and y, less the plug-in's exact bias.
 
     Given z, rho_k are the partial ones, of what is left of x and y after regression on z; the bias is then exact with
@@ -42,43 +42,11 @@ class Gaussian(Estimator):
 
     name = "gaussian"
     conditional = True
+    validity = "unbiased if jointly Gaussian"
     references = ("Misra, Singh and Demchuk 2005", "Brillinger 2004")
 
-    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        from scipy.special import ndtri
-
-        fitted = _Fitted.of(samples)
-        nats = fitted.nats
-        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(fitted.variance)
-        return Estimate(
-            nats=nats,
-            interval=(nats - reach, nats + reach),
-            method=self.name,
-            direction="none",
-            validity="unbiased if jointly Gaussian",
-            ceiling_nats=math.inf,
-            saturated=False,
-            folds={"all": len(samples)},
-            confidence=confidence,
-            conditional=samples.z is not None,
-        )
-
-    def pointwise_nats(self, samples: Samples, seed: int) -> Array:
-        """Each pair's ln p(x, y) / p(x) p(y) under the fitted Gaussian, less the plug-in's bias, which all share."""
-        fitted = _Fitted.of(samples)
-        return fitted.influence + fitted.nats
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """The unbiased information in nats, its variance, and each sample's influence on it, `n`."""
-
-    nats: float
-    variance: float
-    influence: Array
-
-    @classmethod
-    def of(cls, samples: Samples) -> _Fitted:
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        """Of each pair ln p(x, y) / p(x) p(y) under the fitted Gaussian, less the plug-in's bias, which all share."""
         n, white_x, white_y, rank_z = len(samples), _whitened(samples.x), _whitened(samples.y), 0
         if samples.z is not None:
             white_z = _whitened(samples.z)
@@ -95,10 +63,10 @@ class _Fitted:
                 "drop columns, or choose a bound such as info_nce"
             )
         free = n - rank_z  # what x and y scatter by beyond z is a Wishart matrix of so many samples
-        nats = -np.log1p(-(correlations**2)).sum() / 2 - _bias(free, rank_x, rank_y)
+        nats = -np.log1p(-(correlations**2)).sum() / 2 - bias_if_gaussian(free, rank_x, rank_y)
         influence = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
-        variance = influence.var() / free + _variance_if_independent(free, rank_x, rank_y)
-        return cls(float(nats), float(variance), influence)
+        variance = influence.var() / free + variance_if_independent(free, rank_x, rank_y)
+        return Terms(float(nats), nats + influence, math.sqrt(variance))
 
 
 def _whitened(values: Array) -> Array:
@@ -127,7 +95,7 @@ def _influence(x: Array, y: Array, correlations: Array) -> Array:
     return ((correlations * product - correlations**2 * squares) / (1 - correlations**2)).sum(axis=1)
 
 
-def _bias(n: int, dim_x: int, dim_y: int) -> float:
+def bias_if_gaussian(n: int, dim_x: int, dim_y: int) -> float:
     """E[plug-in] - I under a Gaussian law: 1/2 ( E ln det W_x + E ln det W_y - E ln det W ), W standard Wisharts."""
     from scipy.special import digamma
 
@@ -137,7 +105,7 @@ def _bias(n: int, dim_x: int, dim_y: int) -> float:
     return (mean_log_det(dim_x) + mean_log_det(dim_y) - mean_log_det(dim_x + dim_y)) / 2
 
 
-def _variance_if_independent(n: int, dim_x: int, dim_y: int) -> float:
+def variance_if_independent(n: int, dim_x: int, dim_y: int) -> float:
     """Var[plug-in] if x and y are independent Gaussians: Wilks' Lambda is a product of independent betas."""
     from scipy.special import polygamma
 

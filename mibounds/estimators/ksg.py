@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators._boxes import IN_ONE_THREAD, Array, in_threads
+from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
 from mibounds.estimators._neighbours import n_within, nearest, on_grid, rectangle
 from mibounds.estimators._parts import Parts
+from mibounds.estimators._terms import Terms
 from mibounds.estimators.base import Estimate, Estimator
 
 MATERIAL_TIES = 0.01
@@ -91,7 +92,7 @@ class KSG(Estimator):
         sides = self._sides(samples)
         terms, doubtful = self.pointwise(*sides)
         nats = float(terms.mean())
-        parts = Parts.of(lambda rows: self.pointwise(*(side[rows] for side in sides))[0].mean(), n, seed)
+        parts = self._parts(sides, seed)
         ceiling = self._ceiling(sides, n)
         return Estimate(
             nats=nats,
@@ -106,6 +107,18 @@ class KSG(Estimator):
             warnings=(*_ties(float(doubtful.mean())), *parts.warnings(nats)),
             conditional=samples.z is not None,
         )
+
+    def _parts(self, sides: Sequence[Array], seed: int) -> Parts:
+        def of_part(rows: Integers) -> float:
+            return float(self.pointwise(*(side[rows] for side in sides))[0].mean())
+
+        return Parts.of(of_part, len(sides[0]), seed)
+
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        """What each pair says, for comparisons; `estimate` says the same in one number."""
+        sides = self._sides(samples)
+        pointwise = self.pointwise(*sides)[0]
+        return Terms(float(pointwise.mean()), pointwise, self._parts(sides, seed).error(len(samples)))
 
     def pointwise_nats(self, samples: Samples, seed: int) -> Array:
         """Each pair's term. Nearly unbiased where the density is flat among neighbours; it scatters by about a nat."""

@@ -1,0 +1,80 @@
+"""Estimators that read each pair, and so can be set beside each other on the same pairs."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.data import Samples
+from mibounds.estimators.base import Estimate, Estimator
+
+Array: TypeAlias = NDArray[np.float64]
+
+SATURATED_NATS = 1.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an estimator reads from n pairs.
+
+    Attributes:
+        nats: the estimate.
+        pointwise: `n`, what each pair says of ln r, the plug-in's bias taken off; the mean is what chooses.
+        error: the standard error of `nats`.
+        ceiling_nats: the largest value that these pairs could show, inf if there is none.
+        warnings: as of `Estimate`.
+    """
+
+    nats: float
+    pointwise: Array
+    error: float
+    ceiling_nats: float = math.inf
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def saturated(self) -> bool:
+        return self.nats > self.ceiling_nats - SATURATED_NATS
+
+
+class FromTerms(Estimator):
+    """An estimator with a normal interval around what its terms say.
+
+    Facts: validity, as of `Estimate`.
+    """
+
+    validity: ClassVar[str]
+
+    @abstractmethod
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        """Of all pairs."""
+
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        found = self.terms(samples, seed)
+        return Estimate(
+            nats=found.nats,
+            interval=normal_interval(found.nats, found.error, confidence),
+            method=self.name,
+            direction="none",
+            validity=self.validity,
+            ceiling_nats=found.ceiling_nats,
+            saturated=found.saturated,
+            folds={"all": len(samples)},
+            confidence=confidence,
+            warnings=found.warnings,
+            conditional=samples.z is not None,
+        )
+
+    def pointwise_nats(self, samples: Samples, seed: int) -> Array:
+        return self.terms(samples, seed).pointwise
+
+
+def normal_interval(nats: float, error: float, confidence: float) -> tuple[float, float]:
+    from scipy.special import ndtri
+
+    reach = float(ndtri((1 + confidence) / 2)) * error
+    return nats - reach, nats + reach

@@ -1,0 +1,40 @@
+"""Gaussian copula: canonical correlations of normal scores, whatever the columns' own distributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mibounds.data import Samples
+from mibounds.estimators._ranks import normal_scores
+from mibounds.estimators._terms import FromTerms, Terms
+from mibounds.estimators.gaussian import Gaussian
+
+
+@dataclass(frozen=True)
+class GaussianCopula(FromTerms):
+    """The Gaussian's MI of the columns' normal scores: I = -1/2 sum_k ln(1 - rho_k^2), less the plug-in's bias.
+
+    Increasing maps of single columns change neither the ranks nor the MI, so it is right for every law that such maps
+    make Gaussian: uniform, heavy-tailed or bimodal columns are no matter. Under other laws it says what linear maps of
+    the scores see. Scores use each column's ranks alone, equal values share their mean rank.
+
+    Value, bias and interval are those of `gaussian`; what is exact there under a Gaussian law is close to it here.
+
+    Raises: DataError as `gaussian` does.
+
+    References: Ince et al. 2017, Human Brain Mapping 38, 1541-1573; Klaassen and Wellner 1997, Bernoulli 3, 55-77
+        (normal scores are efficient).
+
+    Example:
+        >>> from mibounds.distributions.gaussian import Gaussian as Law
+        >>> x, y = (side.numpy() for side in Law.from_correlation(1, 0.8).sample(2000, seed=0))
+        >>> print(GaussianCopula().estimate(Samples(x**3, y), seed=0, confidence=0.95))
+        0.492 nats (95% interval 0.458 to 0.526) by gaussian_copula, no bound: the truth may lie on either side
+    """
+
+    name = "gaussian_copula"
+    validity = "nearly unbiased if the copula is Gaussian"
+    references = ("Ince et al. 2017", "Klaassen and Wellner 1997")
+
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        return Gaussian().terms(Samples(normal_scores(samples.x), normal_scores(samples.y)), seed)

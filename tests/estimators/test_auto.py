@@ -1,0 +1,175 @@
+"""The default: it chooses without the pairs it reads, by the rule it states, and its intervals hold."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import mibounds
+from mibounds.data import Samples
+from mibounds.distributions.additive_uniform import AdditiveUniform
+from mibounds.distributions.gaussian import Gaussian
+from mibounds.distributions.maps.spiral import Spiral
+from mibounds.distributions.student_t import StudentT
+from mibounds.distributions.transformed import Transformed
+from mibounds.errors import DataError, ParameterError
+from mibounds.estimators import auto
+from mibounds.estimators._dependence import inflation, is_autocorrelated
+from mibounds.estimators._terms import FromTerms, Terms
+
+
+def drawn(law, n, seed):
+    return tuple(side.double().numpy() for side in law.sample(n, seed))
+
+
+def estimated(law, n, seed=0, **options):
+    return mibounds.estimate(*drawn(law, n, seed), method="auto", budget="fast", **options)
+
+
+@pytest.mark.parametrize(
+    ("law", "within_nats"),
+    [
+        (Gaussian.from_mutual_information(5, 1.0), 0.1),
+        (Transformed(Gaussian.from_mutual_information(25, 1.0)), 0.2),  # 50 columns, 500 pairs to a half
+        (StudentT.identity(3, 3, 2), 0.08),
+        (AdditiveUniform(0.1), 0.15),
+        (Transformed(Gaussian.from_mutual_information(2, 1.0), Spiral(0.5)), 0.25),
+    ],
+    ids=["gaussian", "wide", "student", "edges", "spiral"],
+)
+def test_it_is_near_the_truth_of_unlike_laws(law, within_nats):
+    found = estimated(law, 1000)
+    assert abs(found.nats - law.mutual_information) < within_nats
+    assert found.folds == {"each half": 500}
+
+
+def test_what_one_family_misses_another_is_chosen_for():
+    chosen = [
+        {r.model for r in auto.read_crosswise(Samples(*drawn(law, 1000, 1)), auto.SIMPLEST_FIRST, 0)}
+        for law in (
+            Gaussian.from_mutual_information(5, 1.0),
+            StudentT.identity(3, 3, 2),
+            AdditiveUniform(0.1),
+        )
+    ]
+    assert chosen == [{"gaussian_copula"}, {"student_copula"}, {"ksg_extrapolated"}]
+
+
+@pytest.mark.parametrize("dim", [1, 5, 12])
+def test_independent_data_have_an_interval_that_holds_zero(dim):
+    law = Gaussian.from_mutual_information(dim, 0.0)
+    found = [estimated(law, 400, seed) for seed in range(30)]
+    # 95% less three binomial errors of 30
+    assert np.mean([e.interval[0] <= 0 <= e.interval[1] for e in found]) >= 0.95 - 3 * math.sqrt(
+        0.95 * 0.05 / 30
+    )
+
+
+class Spy(FromTerms):
+    """Reads the number of rows that carry a mark, and says so."""
+
+    def __init__(self, name, value):
+        self.name, self.value, self.seen = name, value, []
+
+    def terms(self, samples, seed):
+        self.seen.append(samples)
+        return Terms(self.value, np.full(len(samples), self.value), 0.01)
+
+
+def test_halves_are_disjoint_cover_all_pairs_and_swap():
+    x = np.arange(101.0)
+    models = (Spy("simple", 0.1), Spy("better", 0.2))
+    readings = auto.read_crosswise(Samples(x[:, None], x[:, None]), models, 0)
+    assert [r.model for r in readings] == ["better", "better"]
+    assert sorted(np.concatenate([r.rows for r in readings])) == list(range(101))
+
+
+def test_the_half_that_chooses_is_not_the_one_that_is_read():
+    """A model that seems good on one half alone is taken for the other half alone."""
+
+    class Lucky(Spy):
+        def terms(self, samples, seed):
+            super().terms(samples, seed)
+            return Terms(7.0, np.full(len(samples), 1.0 if len(self.seen) == 1 else -1.0), 0.01)
+
+    models = (Spy("plain", 0.0), Lucky("lucky", 0.0))
+    random = np.random.default_rng(0)
+    samples = Samples(random.normal(size=(100, 1)), random.normal(size=(100, 1)))
+    assert [r.model for r in auto.read_crosswise(samples, models, 0)] == ["lucky", "plain"]
+
+
+def test_each_displaces_the_last_if_it_is_ahead_by_a_standard_error():
+    random = np.random.default_rng(0)
+    base = random.normal(size=1000)
+    noise = random.normal(size=1000)
+    noise -= noise.mean()
+    error = noise.std(ddof=1) / math.sqrt(1000)
+    assert auto.survivor([base, base + noise + 0.9 * error]) == 0
+    assert auto.survivor([base, base + noise + 1.1 * error]) == 1
+    assert auto.survivor([base, base - 1.0, base + 0.001]) == 2  # a sure difference, however small
+
+
+def test_increasing_maps_of_columns_change_nothing():
+    x, y = drawn(StudentT.identity(2, 2, 1), 300, 0)
+    found, mapped = (
+        mibounds.estimate(f(x), y, method="auto", budget="fast") for f in (np.asarray, np.arctan)
+    )
+    assert mapped.nats == pytest.approx(found.nats) and mapped.interval == pytest.approx(found.interval)
+
+
+def test_discrete_columns_keep_their_information_and_gain_none():
+    random = np.random.default_rng(0)
+    independent = mibounds.estimate(*random.integers(0, 3, (2, 1000)), method="auto", budget="fast")
+    assert independent.interval[0] <= 0 <= independent.interval[1] and abs(independent.nats) < 0.05
+    x = random.integers(0, 2, 2000)
+    y = np.where(random.random(2000) < 0.1, 1 - x, x)
+    truth_nats = math.log(2) + 0.1 * math.log(0.1) + 0.9 * math.log(0.9)
+    assert mibounds.estimate(x, y, method="auto", budget="fast").nats == pytest.approx(truth_nats, abs=0.08)
+
+
+def test_a_copy_is_said_to_be_saturated():
+    x = np.random.default_rng(0).normal(size=400)
+    found = mibounds.estimate(x, x, method="auto", budget="fast")
+    assert found.saturated and math.isfinite(found.ceiling_nats)
+
+
+def autoregressive(n, persistence, seed):
+    noise = np.random.default_rng(seed).normal(size=n)
+    values = np.empty(n)
+    values[0] = noise[0]
+    for i in range(1, n):
+        values[i] = persistence * values[i - 1] + math.sqrt(1 - persistence**2) * noise[i]
+    return values
+
+
+def test_rows_that_follow_each_other_widen_the_interval_and_are_named():
+    x, y = autoregressive(2000, 0.95, 0), autoregressive(2000, 0.95, 1)
+    found = mibounds.estimate(x, x + y, method="auto", budget="fast")
+    order = np.random.default_rng(0).permutation(2000)
+    shuffled = mibounds.estimate(x[order], (x + y)[order], method="auto", budget="fast")
+    assert any("rows follow each other" in warning for warning in found.warnings)
+    assert not any("rows follow each other" in warning for warning in shuffled.warnings)
+    assert np.ptp(found.interval) > 1.5 * np.ptp(shuffled.interval)
+
+
+def test_inflation_is_that_of_an_autoregression():
+    """The variance of its mean is (1 + rho) / (1 - rho) times that of independent values."""
+    found = [inflation(autoregressive(10_000, 0.8, seed)) for seed in range(20)]
+    assert np.mean(found) == pytest.approx(3.0, rel=0.1)
+    assert not any(is_autocorrelated(np.random.default_rng(seed).normal(size=(500, 4))) for seed in range(20))
+
+
+def test_seeds_repeat_exactly_and_budgets_have_names():
+    x, y = drawn(AdditiveUniform(0.75), 300, 0)
+    first, again, other = (mibounds.estimate(x, y, method="auto", budget="fast", seed=s) for s in (0, 0, 1))
+    assert first == again and first.nats != other.nats
+    with pytest.raises(ParameterError, match="budget must be one of fast, standard, thorough; got 'slow'"):
+        mibounds.estimate(x, y, method="auto", budget="slow")
+
+
+def test_too_few_pairs_are_refused():
+    random = np.random.default_rng(0)
+    with pytest.raises(DataError, match="no model can be fitted to half"):
+        mibounds.estimate(random.normal(size=(12, 5)), random.normal(size=(12, 5)), method="auto")
