@@ -35,9 +35,9 @@ class Mixed(Estimator):
     Shalizi). It reads too little in many columns, or where discrete and continuous values mix in one column: 1.07 of
     1.29 nats in 1,000 pairs, half of them normal at correlation 0.9 and half at -1 or 1.
 
-    The interval is as of `ksg`: of the expectation, from disjoint parts, with one spread, which scatters more than a mean
-    over several. Of 100 at 95% from 1,000 pairs of normals rounded to a tenth, 100 covered the truth at correlation 0
-    and 99 at 0.6, and 95 at 0 with spreads = 1.
+    The interval is as of `ksg`: of the expectation, from disjoint parts, with one spread, which scatters more than a
+    mean over several. Of 100 at 95% from 1,000 pairs of normals rounded to a tenth, 100 covered the truth at
+    correlation 0 and 99 at 0.6, and 95 at 0 with spreads = 1.
 
     Args:
         neighbours: k.
