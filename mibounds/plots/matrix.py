@@ -39,21 +39,22 @@ def draw_matrix(matrix: pd.DataFrame, unit: str = "nats") -> Figure:
         leaves = dendrogram(tree, ax=top, no_labels=True, color_threshold=0, above_threshold_color=DARK)[
             "leaves"
         ]
+        top.set_xlim(0, 10 * n)  # SciPy's leaves stand 10 apart: each over its column
         top.axis("off")
         names = [matrix.columns[i] for i in leaves or []]
         shown = matrix.reindex(index=names, columns=names)
         below.set_facecolor(GREY)
-        style: dict[str, Any] = {"annot": n <= MOST_WRITTEN_OUT, "fmt": ".2f", "annot_kws": {"size": 6}}
+        style: dict[str, Any] = {"annot": n <= MOST_WRITTEN_OUT, "fmt": "z.2f", "annot_kws": {"size": 6}}
         sns.heatmap(
             shown,
             ax=below,
             mask=shown.isna(),
             cmap="viridis",
             vmin=0,
-            square=True,
-            cbar_kws={"label": unit},
+            cbar=False,
             **style,
         )
+        figure.colorbar(below.collections[0], ax=axes, label=unit)
         below.tick_params(length=0)
         top.set_title(f"mutual information ({unit})")
     return figure
