@@ -36,15 +36,6 @@ OF_EQUAL_LAWS = 1e-3
 DISTANCE_ALLOWED, TRUTH_ALLOWED_NATS = 6.0, 1e-6
 
 
-def environment(folder: Path) -> str | None:
-    """Makes the peer's environment, unless it is there whole; what went wrong."""
-    try:
-        missing = _environment.make(folder, name="benchmark_mi")
-    except _environment.NoEnvironment as error:
-        return str(error)
-    return "; ".join(f"{peer}: {why}" for peer, why in missing.items()) or None
-
-
 def drawn_by_peer(exchange: str, n: int, folder: Path) -> dict[str, Any]:
     """Has benchmark-mi write its samples into `exchange`. Raises: RuntimeError with its last words."""
     command = [str(_environment.python_of(folder)), str(CHILD), exchange, str(n), str(SEED_OF_PEER)]
@@ -103,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where the peer is installed (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    if missing := environment(options.environment):
+    if missing := _environment.why_missing("benchmark_mi", options.environment):
         print(f"suite_peers: benchmark-mi was skipped: {missing}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as exchange:

@@ -26,7 +26,6 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import _environment, _tables
-from benchmarks.ksg import environment
 from mibounds.estimators import estimate
 
 PINNED = False  # values, no times: once is enough
@@ -157,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where the peers are installed (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    if missing := environment(options.environment):
+    if missing := _environment.why_missing("neighbours", options.environment):
         print(f"values: {', '.join(PEERS)} were skipped: {missing}", file=sys.stderr)
         return 2
     every = list(cases())

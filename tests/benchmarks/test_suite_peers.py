@@ -63,7 +63,7 @@ def test_a_missing_peer_is_named(monkeypatch, capsys, tmp_path):
 
 
 def test_a_failing_peer_is_named(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(suite_peers, "environment", lambda folder: None)
+    monkeypatch.setattr(_environment, "why_missing", lambda name, folder: None)
     monkeypatch.setattr(_environment, "python_of", lambda folder: "false")
     monkeypatch.setattr(suite_peers, "drawn_by_peer", lambda *_: (_ for _ in ()).throw(RuntimeError("jax")))
     assert main(["--environment", str(tmp_path)]) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import values
+from benchmarks import _environment, values
 from benchmarks.values import PEERS, Case, cases, main, rows
 
 RANDOM = np.random.default_rng(0)
@@ -38,13 +38,13 @@ def test_cases_have_names_of_their_own_and_cover_each_definition():
 
 
 def test_without_peers_nothing_is_written(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(values, "environment", lambda folder: "no such release")
+    monkeypatch.setattr(_environment, "why_missing", lambda name, folder: "no such release")
     assert main(["--out", str(tmp_path / "values.csv")]) == 2
     assert "were skipped: no such release" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_exit_codes_tell_agreement(tmp_path, monkeypatch):
-    monkeypatch.setattr(values, "environment", lambda folder: None)
+    monkeypatch.setattr(_environment, "why_missing", lambda name, folder: None)
     monkeypatch.setattr(values, "cases", lambda: iter([TABLE]))
     for apart, code in ((0.0, 0), (1.0, 1)):
         found = answers(TABLE, TABLE.ours() + apart)
