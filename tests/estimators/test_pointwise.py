@@ -16,9 +16,9 @@ from mibounds.estimators._cross_fitted import PARTS, _rotations
 from mibounds.estimators.variational import Variational
 
 LAW = Gaussian.from_correlation(1, 0.8)
-X, Y = LAW.sample(1000, 0)
+X, Y = LAW.sample(600, 0)
 TRUE = LAW.log_density_ratio(X, Y).numpy()
-QUICK = {"max_steps": 300, "check_every": 25}
+QUICK = {"max_steps": 150, "check_every": 25, "critic_options": {"hidden": (64,), "embedding": 16}}
 
 
 def test_parts_are_disjoint_all_pairs_and_apart_from_what_trains_and_selects():
@@ -35,10 +35,10 @@ def test_parts_are_disjoint_all_pairs_and_apart_from_what_trains_and_selects():
 @pytest.mark.parametrize("method", ["info_nce", "nwj"])
 def test_trained_values_are_near_the_laws_own(method):
     found = mibounds.pointwise(X, Y, method=method, **QUICK)
-    assert found.shape == (1000,) and found.dtype == np.float64
+    assert found.shape == (600,) and found.dtype == np.float64
     assert np.corrcoef(found, TRUE)[0, 1] > 0.8
-    assert found.mean() == pytest.approx(mibounds.estimate(X, Y, method=method, **QUICK).nats, abs=0.1)
-    assert found.max() <= math.log(200)
+    assert found.mean() == pytest.approx(mibounds.estimate(X, Y, method=method, **QUICK).nats, abs=0.2)
+    assert found.max() <= math.log(120)
 
 
 def test_what_a_critic_leaves_open_falls_out(monkeypatch):
