@@ -18,7 +18,12 @@ from mibounds.estimators.variational import Variational
 LAW = Gaussian.from_correlation(1, 0.8)
 X, Y = LAW.sample(600, 0)
 TRUE = LAW.log_density_ratio(X, Y).numpy()
-QUICK = {"max_steps": 150, "check_every": 25, "critic_options": {"hidden": (64,), "embedding": 16}}
+QUICK = {
+    "max_steps": 150,
+    "check_every": 25,
+    "learning_rate": 3e-3,
+    "critic_options": {"hidden": (64,), "embedding": 16},
+}
 
 
 def test_parts_are_disjoint_all_pairs_and_apart_from_what_trains_and_selects():
