@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="(default: %(default)s)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 16384])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[16384])
     options = parser.parse_args(arguments)
     if not Path("/proc/self/clear_refs").exists():
         parser.error("peaks of memory are read from /proc, which this system has not")

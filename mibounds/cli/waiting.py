@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 AFTER_SECONDS = 2.0
 
@@ -25,8 +20,27 @@ def waiting(
 ) -> Iterator[Callable[[int], None]]:
     """Shows `title` and the time that has gone by, and of `total` steps how many are done.
 
-    Yields what is told the number of steps done. Nothing is shown where standard error is no terminal.
+    Yields what is told the number of steps done. Nothing is shown, or loaded, where standard error is no terminal.
     """
+    if console is None and not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with _shown(title, total, console) as tell:
+        yield tell
+
+
+@contextmanager
+def _shown(title: str, total: int | None, console: Console | None) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     console = console or Console(stderr=True)
     counted = [BarColumn(bar_width=20), MofNCompleteColumn()] if total else [SpinnerColumn()]
     bar = Progress(
