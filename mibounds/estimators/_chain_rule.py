@@ -11,12 +11,10 @@ from mibounds.data import Samples
 from mibounds.errors import DivergedError
 from mibounds.estimators._folds import Folds
 from mibounds.estimators._reading import value_and_interval
-from mibounds.estimators.base import Estimate
+from mibounds.estimators.base import SATURATED_NATS, Estimate
 
 if TYPE_CHECKING:
     from mibounds.estimators.variational import Variational
-
-SATURATED_NATS = 1.0
 
 
 def by_chain_rule(

@@ -144,13 +144,6 @@ class HeldOut(Estimator):
             history=history,
         )
 
-    def require_counts(self, **least: int) -> None:
-        """Raises ParameterError unless each named parameter is a whole number, at least as large."""
-        for name, at_least in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or int(value) < at_least:
-                raise ParameterError(f"{name} must be a whole number, at least {at_least}; got {value!r}")
-
     def require_widths(self, name: str) -> None:
         """Raises ParameterError unless the parameter holds whole numbers, at least 1, of layers from first to last."""
         widths = getattr(self, name)

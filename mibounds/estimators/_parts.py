@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibounds.estimators._boxes import Array, Integers, in_threads
+from mibounds.estimators.base import NEGATIVE
 from mibounds.seeding import seed_of
 
 LARGEST_PART, LEAST_DEGREES = 500, 19
@@ -70,7 +71,7 @@ class Parts:
                 "is too narrow"
             )
         if nats < 0:
-            yield "the estimate is negative, which no mutual information is: it scatters round a truth near zero"
+            yield NEGATIVE
 
 
 def _cuts(n: int, seed: int) -> Integers:

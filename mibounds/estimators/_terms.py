@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibounds.data import Samples
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 
 Array: TypeAlias = NDArray[np.float64]
-
-SATURATED_NATS = 1.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._dependence import inflation, is_autocorrelated
 from mibounds.estimators._ranks import normal_scores
 from mibounds.estimators._terms import Array, FromTerms, Terms, normal_interval
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.gaussian_copula import GaussianCopula
 from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
 from mibounds.estimators.student_copula import StudentCopula
@@ -191,4 +191,4 @@ def _warnings(nats: float, readings: Sequence[Reading], follow: bool) -> Iterato
         )
     yield from dict.fromkeys(itertools.chain.from_iterable(r.terms.warnings for r in readings))
     if nats < 0:
-        yield "the estimate is negative, which no mutual information is: it scatters round a truth near zero"
+        yield NEGATIVE

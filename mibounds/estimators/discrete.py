@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._counts import CORRECTIONS, Counts, labels
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators._terms import normal_interval
+from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 
 SPARSE = 0.1  # of the pairs alone in their cell
 
@@ -72,13 +73,10 @@ class Discrete(Estimator):
 
 def of_counts(counts: Counts, correction: str, method: str, conditional: bool, confidence: float) -> Estimate:
     """The estimate by a table, with a normal interval."""
-    from scipy.special import ndtri
-
     nats = float(counts.terms(correction).mean())
-    reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(counts.variance())
     return Estimate(
         nats=nats,
-        interval=(nats - reach, nats + reach),
+        interval=normal_interval(nats, math.sqrt(counts.variance()), confidence),
         method=method,
         direction="none",
         validity="unbiased in the limit of many samples",
@@ -110,4 +108,4 @@ def _warnings(counts: Counts, nats: float) -> Iterator[str]:
             "seen at all, and the estimate is too high"
         )
     if nats < 0:
-        yield "the estimate is negative, which no mutual information is: it scatters round a truth near zero"
+        yield NEGATIVE

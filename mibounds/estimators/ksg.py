@@ -16,10 +16,9 @@ from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_thread
 from mibounds.estimators._neighbours import n_within, nearest, on_grid, rectangle
 from mibounds.estimators._parts import Parts
 from mibounds.estimators._terms import Terms
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 
 MATERIAL_TIES = 0.01
-SATURATED_NATS = 1.0
 
 
 @dataclass(frozen=True)
