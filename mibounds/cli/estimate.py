@@ -28,7 +28,7 @@ CRITIC = "critic."
 )
 @click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y.")
 @click.option("--given", "given_columns", metavar="COLUMNS", help="Of z, for the MI of x and y given z.")
-@click.option("--method", default="info_nce", show_default=True, help="A bound or an estimator.")
+@click.option("--method", default="auto", show_default=True, help="A bound or an estimator.")
 @click.option("--critic", help="By file name, for methods that train one.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the interval.")
@@ -37,7 +37,7 @@ CRITIC = "critic."
     "texts",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the method, such as batch_size=256, or of its critic, such as critic.temperature=0.1.",
+    help="An option of the method, such as budget=fast, or of its critic, such as critic.temperature=0.1.",
 )
 @click.option("--bits", is_flag=True, help="Say it in bits as well.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")

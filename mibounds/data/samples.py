@@ -40,6 +40,11 @@ class Samples:
     def has_categories(self) -> bool:
         return bool(self.categories_x or self.categories_y or self.categories_z)
 
+    def is_categorical(self) -> bool:
+        """Whether categories are all that it holds."""
+        sides = (self.x, self.categories_x), (self.y, self.categories_y), (self.z, self.categories_z)
+        return all(side is None or len(held) == side.shape[1] for side, held in sides)
+
     def one_hot(self) -> Samples:
         """A column of categories becomes one of 0 and 1 for each category, behind the columns of numbers."""
         x, y = one_hot(self.x, self.categories_x), one_hot(self.y, self.categories_y)
@@ -77,7 +82,7 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
         sides[side], dropped = of_side.varying(side)
         warnings += dropped
     kept = {side: of_side.values for side, of_side in sides.items()}
-    if not repeats_expected:
+    if not (repeats_expected or all(of_side.is_categorical() for of_side in sides.values())):
         warnings += _duplicates(np.hstack([*kept.values()]))
     categories = [sides[side].categories if side in sides else {} for side in ("x", "y", "z")]
     return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories)
@@ -136,6 +141,10 @@ class _Side:
             for i, column in enumerate(series)
         ]
         return cls(names, np.stack(columns, axis=1), {i: names[i] for i in named})
+
+    def is_categorical(self) -> bool:
+        """Whether categories are all that it holds."""
+        return len(self.categories) == len(self.names)
 
     def varying(self, side: str) -> tuple[_Side, list[str]]:
         """Without the columns that are constant, and a warning if there were any."""

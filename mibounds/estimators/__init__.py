@@ -94,7 +94,7 @@ def estimate(
     y: Any,
     *,
     given: Any = None,
-    method: str = "info_nce",
+    method: str = "auto",
     seed: int = 0,
     confidence: float = 0.95,
     **options: Any,
@@ -105,14 +105,15 @@ def estimate(
         x, y: `n` or `n x dim` numbers, row i of x paired with row i of y: NumPy, torch, pandas or nested lists. Text
             that repeats is taken as categories, by the methods that can.
         given: z, as x and y are, for I(x; y | z): what x and y share beyond what z says. Most methods can.
-        method: a bound's name ("info_nce", "nwj", "mine", ...), read from a critic, or for upper bounds from a
-            conditional density, that is trained, selected and reported on three separate folds; or an estimator's
-            ("gaussian", "ksg", ...). See `methods`.
+        method: "auto", which chooses among models on one half of the pairs and reads the other, see `auto.Auto`; a
+            bound's name ("info_nce", "nwj", "mine", ...), read from a critic, or for upper bounds from a conditional
+            density, that is trained, selected and reported on three separate folds; or an estimator's ("gaussian",
+            "ksg", ...). See `methods`.
         seed: of everything random. The same data and seed give the same numbers.
         confidence: of the interval.
-        options: the method's parameters; for bounds those of `variational.Variational` (critic, batch_size,
-            max_steps, patience, learning_rate, folds, device, ...) or, for upper bounds, of
-            `variational_upper.VariationalUpper`, and the bound's own (clip, alpha, ...).
+        options: the method's parameters; of "auto", budget ("fast", "standard" or "thorough"); for bounds those of
+            `variational.Variational` (critic, batch_size, max_steps, patience, learning_rate, folds, device, ...) or,
+            for upper bounds, of `variational_upper.VariationalUpper`, and the bound's own (clip, alpha, ...).
 
     Raises: DataError or ShapeError for data that cannot be used, UnknownNameError, ParameterError; DivergedError if
         training left no finite state to report.
@@ -182,7 +183,7 @@ def _samples(estimator: Estimator, x: Any, y: Any, given: Any) -> Samples:
             f"{estimator.name} has no form given z; expected one of {', '.join(able)}, or a bound such as info_nce"
         )
     samples = paired_samples(x, y, given, repeats_expected=estimator.categories == "codes")
-    if not samples.has_categories() or estimator.categories == "codes":
+    if not samples.has_categories() or estimator.categories in ("codes", "either"):
         return samples
     if estimator.categories == "refused":
         able = [name for name in names() if load(name).categories != "refused"]

@@ -28,3 +28,20 @@ def normal_scores(values: Array) -> Array:
 
     scores: Array = ndtri(probabilities(values))
     return scores / np.sqrt((scores**2).mean(axis=0))
+
+
+def places(values: Array, random: np.random.Generator) -> Array:
+    """Each column's ranks from 0, equal values in random order: `n x dim`."""
+    order = np.lexsort((random.random(values.shape), values), axis=0)
+    return np.argsort(order, axis=0).astype(np.float64)
+
+
+def centred_scores(values: Array) -> Array:
+    """The normal quantiles of `probabilities`, centred, not scaled: `n x dim`.
+
+    A column that is nearly constant stays so, where `normal_scores` would blow up its few other values.
+    """
+    from scipy.special import ndtri
+
+    scores: Array = ndtri(probabilities(values))
+    return scores - scores.mean(axis=0)

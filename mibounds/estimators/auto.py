@@ -3,55 +3,57 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mibounds.data import Samples
-from mibounds.errors import DataError, ParameterError
+from mibounds.errors import ParameterError
+from mibounds.estimators._crosswise import Read, Reading, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._ranks import normal_scores
-from mibounds.estimators._terms import Array, FromTerms, Terms, normal_interval
+from mibounds.estimators._terms import Model, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
+from mibounds.estimators.discrete import Discrete
 from mibounds.estimators.gaussian_copula import GaussianCopula
 from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
 from mibounds.estimators.student_copula import StudentCopula
 from mibounds.seeding import seed_of
 
 Budget = Literal["fast", "standard", "thorough"]
-Integers: TypeAlias = NDArray[np.intp]
 
-SIMPLEST_FIRST: tuple[FromTerms, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
+SIMPLEST_FIRST: tuple[Model, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
+FOLLOWING = (
+    "rows follow each other (each side has a column that is correlated with the row before): the interval was widened "
+    "by block means, and models are chosen less safely"
+)
 N_HALVINGS: dict[Budget, int] = {"fast": 1, "standard": 4, "thorough": 16}
-
-
-class Reading(NamedTuple):
-    """What one half reads by the model that the other half chose."""
-
-    model: str
-    rows: Integers
-    terms: Terms
 
 
 @dataclass(frozen=True)
 class Auto(Estimator):
     """The mean of two halves' estimates, each by the model that the other half chose.
 
-    Columns become normal scores by their ranks, half by half, equal values in random order: no increasing map of a
-    column changes anything, and no information is lost. The models, simplest first:
+    Columns count by their ranks alone: no increasing map of a column changes anything, and no information is lost. The
+    models, simplest first:
 
-    - `gaussian_copula`: linear correlations of the scores;
+    - `gaussian_copula`: linear correlations of the columns' normal scores;
     - `student_copula`: those and a scale that all columns share;
-    - `ksg_extrapolated`: nearest neighbours, of any law in few columns.
+    - `ksg_extrapolated`: nearest neighbours, of any law in few columns;
+    - a trained critic (not if "fast"): what a network adds to a Gaussian's log density ratio, of any law, in many
+      columns and of many pairs. It trains on four fifths of a half, stops by the rest, and reads the other half as
+      InfoNCE.
 
-    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off. The models
-    come in this order, and each displaces the one before if the mean of the paired differences is more than its
-    standard error. The other half is then read by the one that is left, and the halves swap. So no pair has a say in
-    which model reads it, and all are used.
+    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off; the critic
+    reads those that it did not train on. The models come in this order, and each displaces the one before if the mean
+    of the paired differences is more than its standard error (what neighbours add by extrapolation defends them, but
+    wins them no place). The other half is then read by the one that is left, and
+    the halves swap. So no pair has a say in which model reads it, and all are used. The first three are fitted anew to
+    the half that is read, where equal values are put in random order.
+
+    Categories become columns of 0 and 1; if there is nothing else, the answer is `discrete`'s. Given z, the chain rule
+    is read, I(x, z; y) - I(z; y), both on the same halves.
 
     The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
     what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
@@ -60,8 +62,9 @@ class Auto(Estimator):
     of those on 10,000, where the mean absolute error was 0.059 and 0.026 nats.
 
     Args:
-        budget: how often pairs are halved at random, the mean being taken: once if "fast", "standard" 4 and "thorough"
-            16 times. It steadies the choice.
+        budget: "fast" trains nothing and halves the pairs once; "standard" does it 4 and "thorough" 16 times at random,
+            with critics, and the mean is taken: it steadies the choice.
+        device: of the critics, "auto" (CUDA if there is a device, else the CPU) or a torch device's name.
 
     Raises: ParameterError for another budget; DataError if no model can read halves of so few samples.
 
@@ -76,119 +79,71 @@ class Auto(Estimator):
     """
 
     budget: Budget = "standard"
+    device: str = "auto"
 
     name = "auto"
     references = ("Chernozhukov et al. 2018", "Breiman et al. 1984")
+    conditional = True
+    categories = "either"
 
     def __post_init__(self) -> None:
         if self.budget not in get_args(Budget):
             raise ParameterError(f"budget must be one of {', '.join(get_args(Budget))}; got {self.budget!r}")
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        seeds = [seed_of("auto", k, seed) for k in range(N_HALVINGS[self.budget])]
-        readings = [r for own in seeds for r in read_crosswise(samples, SIMPLEST_FIRST, own)]
-        nats = float(np.mean([r.terms.nats for r in readings]))
+        if samples.is_categorical():
+            return Discrete().estimate(samples, seed, confidence)
+        samples = samples.one_hot()
+        if samples.z is None:
+            found = self._read(samples, seed)
+            warnings = [*_of_models(found.readings)]
+        else:
+            whole = self._read(Samples(np.hstack([samples.x, samples.z]), samples.y), seed)
+            of_z = self._read(Samples(samples.z, samples.y), seed)
+            found = whole.less(of_z)
+            warnings = [*_of_chain_rule(whole, of_z)]
         follow = all(map(is_autocorrelated, (samples.x, samples.y)))
-        error = _error(readings) * (inflation(_influence(readings, len(samples))) if follow else 1.0)
-        ceiling = min(r.terms.ceiling_nats for r in readings)
+        error = found.error * (inflation(found.influence) if follow else 1.0)
         return Estimate(
-            nats=nats,
-            interval=normal_interval(nats, error, confidence),
+            nats=found.nats,
+            interval=normal_interval(found.nats, error, confidence),
             method=self.name,
             direction="none",
             validity="as good as the best of its models",
-            ceiling_nats=ceiling,
-            saturated=any(r.terms.saturated for r in readings),
+            ceiling_nats=min(r.terms.ceiling_nats for r in found.readings),
+            saturated=any(r.terms.saturated for r in found.readings),
             folds={"each half": len(samples) // 2},
             confidence=confidence,
-            warnings=tuple(_warnings(nats, readings, follow)),
+            warnings=(*warnings, *([FOLLOWING] if follow else []), *([NEGATIVE] if found.nats < 0 else [])),
+            conditional=samples.z is not None,
         )
 
-
-def read_crosswise(samples: Samples, models: Sequence[FromTerms], seed: int) -> list[Reading]:
-    """Both halves of a random halving, each read by the model that the other chose; the simplest model first.
-
-    Raises: DataError if no model can be fitted.
-    """
-    random = np.random.default_rng(seed)
-    first, second = np.array_split(random.permutation(len(samples)), 2)
-    found = _fitted(models, [_scored(samples, rows, random) for rows in (first, second)], seed)
-    readings = []
-    for chooses, reads, rows in ((0, 1, second), (1, 0, first)):
-        name = list(found)[survivor([halves[chooses].pointwise for halves in found.values()])]
-        readings.append(Reading(name, rows, found[name][reads]))
-    return readings
-
-
-def survivor(terms: Sequence[Array]) -> int:
-    """Which of `terms`, `n` each, is left when every next one displaces the last if it is ahead by a standard error.
-
-    >>> survivor([np.array([0.0, 1.0, 2.0]), np.array([0.1, 0.9, 2.1]), np.array([9.0, 9.0, 9.1])])
-    2
-    """
-    place = 0
-    for k in range(1, len(terms)):
-        ahead = terms[k] - terms[place]
-        if ahead.mean() > ahead.std(ddof=1) / math.sqrt(len(ahead)):
-            place = k
-    return place
-
-
-def _scored(samples: Samples, rows: Integers, random: np.random.Generator) -> Samples:
-    """Normal scores of some rows, without ties: noise below a column's steps adds nothing to what it tells."""
-    x, y = (normal_scores(_places(side[rows], random)) for side in (samples.x, samples.y))
-    return Samples(x, y)
-
-
-def _places(values: Array, random: np.random.Generator) -> Array:
-    """Each column's ranks from 0, equal values in random order: `n x dim`."""
-    order = np.lexsort((random.random(values.shape), values), axis=0)
-    return np.argsort(order, axis=0).astype(np.float64)
-
-
-def _fitted(models: Sequence[FromTerms], halves: Sequence[Samples], seed: int) -> dict[str, list[Terms]]:
-    """What those models that can be fitted to both halves read of each, by name."""
-    found: dict[str, list[Terms]] = {}
-    refused: list[DataError] = []
-    for model in models:
-        try:
-            found[model.name] = [model.terms(half, seed) for half in halves]
-        except DataError as error:
-            refused.append(error)
-    if not found:
-        raise DataError(f"no model can be fitted to half of the pairs; the last said: {refused[-1]}")
-    return found
-
-
-def _error(readings: Sequence[Reading]) -> float:
-    """The standard error of the readings' mean, which repeated halvings of the same pairs do not make smaller."""
-    within = float(np.mean([r.terms.error**2 for r in readings])) / 2
-    models = sorted({r.model for r in readings})
-    by_model = [[r.terms.nats for r in readings if r.model == model] for model in models]
-    between = np.var([float(np.mean(nats)) for nats in by_model])
-    return math.sqrt(within + float(between))
-
-
-def _influence(readings: Sequence[Reading], n: int) -> Array:
-    """Each pair's, in the order of the rows, over all halvings: `n`."""
-    total = np.zeros(n)
-    for reading in readings:
-        total[reading.rows] += reading.terms.pointwise - reading.terms.pointwise.mean()
-    return total
-
-
-def _warnings(nats: float, readings: Sequence[Reading], follow: bool) -> Iterator[str]:
-    models = sorted({r.model for r in readings})
-    if len(models) > 1:
-        read = ", ".join(
-            f"{model} {np.mean([r.terms.nats for r in readings if r.model == model]):.3f}" for model in models
+    def _read(self, samples: Samples, seed: int) -> Read:
+        """By all halvings, which are the same for the same seed and number of pairs."""
+        seeds = [seed_of("auto", k, seed) for k in range(N_HALVINGS[self.budget])]
+        return Read.of(
+            [r for own in seeds for r in read_crosswise(samples, self._models(), own)], len(samples)
         )
+
+    def _models(self) -> tuple[Model, ...]:
+        if self.budget == "fast":
+            return SIMPLEST_FIRST
+        from mibounds.estimators._trained_critic import TrainedCritic  # and with it torch
+
+        return (*SIMPLEST_FIRST, TrainedCritic(self.device))
+
+
+def _of_models(readings: Sequence[Reading]) -> Iterator[str]:
+    found = by_model(readings)
+    if len(found) > 1:
+        read = ", ".join(f"{model} {nats:.3f}" for model, nats in found.items())
         yield f"halves of the pairs chose different models, which read in nats: {read}; the interval holds both"
-    if follow:
-        yield (
-            "rows follow each other (each side has a column that is correlated with the row before): the interval was "
-            "widened by block means, and models are chosen less safely"
-        )
     yield from dict.fromkeys(itertools.chain.from_iterable(r.terms.warnings for r in readings))
-    if nats < 0:
-        yield NEGATIVE
+
+
+def _of_chain_rule(whole: Read, of_z: Read) -> Iterator[str]:
+    parts = {"x and z": whole, "z alone": of_z}
+    for name, part in parts.items():
+        yield from (f"of {name}: {said}" for said in _of_models(part.readings))
+    read = " and ".join(f"{part.nats:.3f} nats of {name}" for name, part in parts.items())
+    yield f"read by the chain rule, as the difference of {read}"

@@ -75,6 +75,7 @@ def test_given_a_third_side(data, mibounds):
     assert answer.code == 2 and "a column must be in x or in z, not in both; both hold 'x'" in answer.error
 
 
+INFO_NCE = ("--method", "info_nce")
 MISTAKES = {
     "no file": (("nowhere.csv",), "there is no file nowhere.csv"),
     "column": (("--x", "hieght"), "unknown column 'hieght'; did you mean 'height'?"),
@@ -82,16 +83,16 @@ MISTAKES = {
     "same column": (("--x", "weight"), "not in both"),
     "constant side": (("--x", "one"), "x is constant"),
     "method": (("--method", "infonce"), "unknown method 'infonce'; did you mean 'info_nce'?"),
-    "critic": (("--critic", "seperable"), "did you mean 'separable'?"),
+    "critic": ((*INFO_NCE, "--critic", "seperable"), "did you mean 'separable'?"),
     "option": (("--method", "info_nce", "--set", "batch=3"), "unknown option of info_nce 'batch'"),
     "option without value": (("--set", "batch_size"), "--set takes name=value"),
-    "text for a number": (("--set", "batch_size=many"), "batch_size"),
+    "text for a number": ((*INFO_NCE, "--set", "batch_size=many"), "batch_size"),
     "confidence": (("--confidence", "95"), "confidence must lie between 0 and 1"),
-    "no number for a rate": (("--set", "learning_rate=fast"), "wrong kind"),
-    "one share for three": (("--set", "folds=0.5"), "wrong kind"),
-    "no temperature": (("--critic", "cosine"), "temperature"),
+    "no number for a rate": ((*INFO_NCE, "--set", "learning_rate=fast"), "wrong kind"),
+    "one share for three": ((*INFO_NCE, "--set", "folds=0.5"), "wrong kind"),
+    "no temperature": ((*INFO_NCE, "--critic", "cosine"), "temperature"),
     "temperature of zero": (
-        ("--critic", "cosine", "--set", "critic.temperature=0"),
+        (*INFO_NCE, "--critic", "cosine", "--set", "critic.temperature=0"),
         "temperature must be greater than 0; got 0",
     ),
 }

@@ -90,7 +90,7 @@ def test_pointwise_values_given_z_have_the_estimate_as_their_mean(method):
     assert terms.mean() == pytest.approx(value(x, y, z, method), abs=1e-12)
 
 
-QUICK = {"max_steps": 300, "check_every": 25}
+QUICK = {"method": "info_nce", "max_steps": 300, "check_every": 25}
 
 
 def test_the_chain_rule_finds_what_is_there_and_nothing_where_nothing_is():
@@ -117,7 +117,7 @@ def test_the_interval_of_a_difference_is_paired(monkeypatch):
 
     monkeypatch.setattr(_chain_rule, "value_and_interval", watched)
     x, y, z = chain(300, 1.0)
-    found = mibounds.estimate(x, y, given=z, max_steps=20, check_every=10)
+    found = mibounds.estimate(x, y, given=z, method="info_nce", max_steps=20, check_every=10)
     bound, whole = seen[0]
     assert value_and_interval(bound, whole, 0.95, less=whole) == (0.0, (0.0, 0.0))
     assert found.nats == pytest.approx(mean_value(bound, whole) - mean_value(bound, seen[2][1]), abs=1e-6)

@@ -18,8 +18,8 @@ from mibounds.estimators import Estimate, build, estimate_file, methods
 
 LAW = Gaussian.from_mutual_information(2, 1.0)
 X, Y = (side.numpy() for side in LAW.sample(1500, 0))
-QUICK = {"max_steps": 300}
-TINY = {"max_steps": 4, "check_every": 2, "batch_size": 16, "critic": "bilinear"}
+QUICK = {"method": "info_nce", "max_steps": 300}
+TINY = {"method": "info_nce", "max_steps": 4, "check_every": 2, "batch_size": 16, "critic": "bilinear"}
 
 
 def test_info_nce_lies_below_the_truth_and_near_it():
@@ -44,14 +44,16 @@ def test_independent_sides_hold_nothing():
 
 def test_a_negative_value_is_kept_and_explained():
     x, y = (np.random.default_rng(seed).normal(size=(200, 10)) for seed in (0, 1))
-    found = mibounds.estimate(x, y, max_steps=100)
+    found = mibounds.estimate(x, y, method="info_nce", max_steps=100)
     assert found.nats < 0
     assert any("negative" in warning for warning in found.warnings)
 
 
 def test_the_same_seed_repeats_and_the_arrays_stay_as_they_are():
     x, y = X.copy(), Y.copy()
-    first, again, other = (mibounds.estimate(x, y, seed=seed, max_steps=50) for seed in (0, 0, 1))
+    first, again, other = (
+        mibounds.estimate(x, y, method="info_nce", seed=seed, max_steps=50) for seed in (0, 0, 1)
+    )
     assert first == again and first.nats != other.nats
     assert np.array_equal(x, X) and np.array_equal(y, Y)
 
@@ -78,7 +80,7 @@ def test_linear_units_do_not_matter():
 
 def test_an_information_near_the_ceiling_is_called_saturated():
     x = np.random.default_rng(0).normal(size=(600, 4))
-    found = mibounds.estimate(x, x + 1e-3, max_steps=1000, learning_rate=3e-3)
+    found = mibounds.estimate(x, x + 1e-3, method="info_nce", max_steps=1000, learning_rate=3e-3)
     assert found.saturated and "saturated" in str(found) and found.nats <= found.ceiling_nats
 
 
@@ -155,11 +157,12 @@ def test_the_options_of_a_bound_reach_it():
 
 COMPLEX = X.astype(complex)
 WITH_NAN = np.where(np.arange(1500)[:, None] == 3, np.nan, X)
+INFO_NCE = {"method": "info_nce"}
 BAD_INPUT = [
     (X, Y[:-1], {}, ShapeError, "1500 and 1499"),
     (WITH_NAN, Y, {}, DataError, "1 of 1,500 rows, first in row 3"),
     (np.ones((1500, 1)), Y, {}, DataError, "x is constant"),
-    (X[:40], Y[:40], {}, DataError, "at least 159"),
+    (X[:40], Y[:40], INFO_NCE, DataError, "at least 159"),
     (X.astype(str), Y, {}, DataError, "expected numbers"),
     (COMPLEX, Y, {}, DataError, "complex"),
     (torch.tensor(COMPLEX), Y, {}, DataError, "complex"),
@@ -169,26 +172,32 @@ BAD_INPUT = [
     (X[:, :0], Y, {}, DataError, "empty"),
     ([[1, 2], [3]], [1, 2], {}, ShapeError, "equally long"),
     (X, Y, {"method": "info_nec"}, UnknownNameError, "'info_nce'"),
-    (X, Y, {"critic": "seperable"}, UnknownNameError, "'separable'"),
-    (X, Y, {"critic": "optimal"}, ParameterError, "known law"),
-    (X, Y, {"critic": "cosine"}, ParameterError, "temperature"),
-    (X, Y, {"critic": "cosine", "critic_options": {"temperature": 0.0}}, ParameterError, "greater than 0"),
-    (X, Y, {"critic_options": {"hiden": (8,)}}, ParameterError, "hiden"),
+    (X, Y, {**INFO_NCE, "critic": "seperable"}, UnknownNameError, "'separable'"),
+    (X, Y, {**INFO_NCE, "critic": "optimal"}, ParameterError, "known law"),
+    (X, Y, {**INFO_NCE, "critic": "cosine"}, ParameterError, "temperature"),
+    (
+        X,
+        Y,
+        {**INFO_NCE, "critic": "cosine", "critic_options": {"temperature": 0.0}},
+        ParameterError,
+        "greater than 0",
+    ),
+    (X, Y, {**INFO_NCE, "critic_options": {"hiden": (8,)}}, ParameterError, "hiden"),
     (X, Y, {"method": "club", "critic": "separable"}, UnknownNameError, "option of club"),
     (X, Y, {"method": "gaussian", "critic": "separable"}, UnknownNameError, "option of gaussian"),
     (X, Y, {"method": "smile", "clip": 0.0}, ParameterError, "clip must be"),
     (X, Y, {"method": "smile", "clip": "many"}, ParameterError, "wrong kind"),
     (X, Y, {"method": "smile", "clop": 1.0}, UnknownNameError, "'clip'"),
     (X, Y, {"method": "smile", "bound": None}, UnknownNameError, "option of smile"),
-    (X, Y, {"batch_size": 1}, ParameterError, "at least 2"),
-    (X, Y, {"batch_size": 2.5}, ParameterError, "2.5"),
-    (X, Y, {"max_steps": 0}, ParameterError, "max_steps"),
-    (X, Y, {"patience": 0}, ParameterError, "patience"),
-    (X, Y, {"learning_rate": 0.0}, ParameterError, "learning_rate"),
-    (X, Y, {"learning_rate": math.nan}, ParameterError, "learning_rate"),
-    (X, Y, {"learning_rate": "fast"}, ParameterError, "wrong kind"),
-    (X, Y, {"folds": (0.5, 0.5)}, ParameterError, "three shares"),
-    (X, Y, {"folds": 0.5}, ParameterError, "wrong kind"),
+    (X, Y, {**INFO_NCE, "batch_size": 1}, ParameterError, "at least 2"),
+    (X, Y, {**INFO_NCE, "batch_size": 2.5}, ParameterError, "2.5"),
+    (X, Y, {**INFO_NCE, "max_steps": 0}, ParameterError, "max_steps"),
+    (X, Y, {**INFO_NCE, "patience": 0}, ParameterError, "patience"),
+    (X, Y, {**INFO_NCE, "learning_rate": 0.0}, ParameterError, "learning_rate"),
+    (X, Y, {**INFO_NCE, "learning_rate": math.nan}, ParameterError, "learning_rate"),
+    (X, Y, {**INFO_NCE, "learning_rate": "fast"}, ParameterError, "wrong kind"),
+    (X, Y, {**INFO_NCE, "folds": (0.5, 0.5)}, ParameterError, "three shares"),
+    (X, Y, {**INFO_NCE, "folds": 0.5}, ParameterError, "wrong kind"),
     (X, Y, {"device": "nowhere"}, ParameterError, "device"),
     (X, Y, {"confidence": 95}, ParameterError, "between 0 and 1"),
     (X, Y, {"seed": 0.5}, ParameterError, "seed"),

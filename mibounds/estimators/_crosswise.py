@@ -1,0 +1,122 @@
+"""Models of the density ratio, chosen on one half of the pairs and read on the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibounds.data import Samples
+from mibounds.errors import DataError, DivergedError, MiboundsError
+from mibounds.estimators._terms import Array, Crossed, Model, Terms
+
+Integers: TypeAlias = NDArray[np.intp]
+
+
+class Reading(NamedTuple):
+    """What one half reads by the model that the other half chose."""
+
+    model: str
+    rows: Integers
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Read:
+    """All readings of some pairs, and their mean.
+
+    Attributes:
+        influence: `n`, in the rows' order: by how much each pair moves the mean, times n.
+    """
+
+    readings: Sequence[Reading]
+    nats: float
+    error: float
+    influence: Array
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading], n: int) -> Read:
+        influence = np.zeros(n)
+        for reading in readings:
+            influence[reading.rows] += reading.terms.pointwise - reading.terms.pointwise.mean()
+        nats = float(np.mean([r.terms.nats for r in readings]))
+        return cls(readings, nats, _error(readings), 2 * influence / len(readings))
+
+    def less(self, other: Read) -> Read:
+        """The difference; what both owe to the same pairs cancels."""
+        shared = float(np.mean(self.influence * other.influence)) / len(self.influence)
+        variance = max(self.error**2 + other.error**2 - 2 * shared, 0.0)
+        readings = [*self.readings, *other.readings]
+        return Read(readings, self.nats - other.nats, math.sqrt(variance), self.influence - other.influence)
+
+
+def read_crosswise(samples: Samples, models: Sequence[Model], seed: int) -> list[Reading]:
+    """Both halves of a random halving, each read by the model that the other chose; the simplest model first.
+
+    Of an odd number of pairs one is left out.
+
+    Raises: DataError if no model can be fitted.
+    """
+    n = len(samples) // 2
+    order = np.random.default_rng(seed).permutation(len(samples))
+    rows = order[:n], order[n : 2 * n]
+    halves = _half(samples, rows[0]), _half(samples, rows[1])
+    found = _fitted(models, halves, seed)
+    readings = []
+    for chooses, reads in ((0, 1), (1, 0)):
+        name = list(found)[survivor([crossed[chooses] for crossed in found.values()])]
+        readings.append(Reading(name, rows[reads], found[name][chooses].reading))
+    return readings
+
+
+def survivor(models: Sequence[Crossed]) -> int:
+    """Which is left when every next one displaces the last if it is ahead by a standard error.
+
+    Differences are paired; pairs that either did not read (NaN) are left out. What a model adds to what it reads pair
+    by pair defends it, since it would be reported, but wins it no place.
+
+    >>> read = [0.0, 1.0, 2.0], [0.1, 0.9, 2.1], [9.0, 9.0, 9.1]
+    >>> survivor([Crossed(np.array(of), Terms(0.0, np.array(of), 0.0)) for of in read])
+    2
+    """
+    place = 0
+    for k in range(1, len(models)):
+        ahead = models[k].choosing - (models[place].choosing + models[place].added)
+        ahead = ahead[np.isfinite(ahead)]
+        if ahead.mean() > ahead.std(ddof=1) / math.sqrt(len(ahead)):
+            place = k
+    return place
+
+
+def _half(samples: Samples, rows: Integers) -> Samples:
+    return Samples(samples.x[rows], samples.y[rows])
+
+
+def _fitted(models: Sequence[Model], halves: tuple[Samples, Samples], seed: int) -> dict[str, list[Crossed]]:
+    """Those models that can be fitted to both halves, by name."""
+    found: dict[str, list[Crossed]] = {}
+    refused: list[MiboundsError] = []
+    for model in models:
+        try:
+            found[model.name] = model.both_ways(halves, seed)
+        except (DataError, DivergedError) as error:
+            refused.append(error)
+    if not found:
+        raise DataError(f"no model can be fitted to half of the pairs; the last said: {refused[-1]}")
+    return found
+
+
+def _error(readings: Sequence[Reading]) -> float:
+    """The standard error of the readings' mean, which repeated halvings of the same pairs do not make smaller."""
+    within = float(np.mean([r.terms.error**2 for r in readings])) / 2
+    return math.sqrt(within + float(np.var([*by_model(readings).values()])))
+
+
+def by_model(readings: Sequence[Reading]) -> dict[str, float]:
+    """The mean of what each model read, in nats."""
+    models = sorted({r.model for r in readings})
+    return {m: float(np.mean([r.terms.nats for r in readings if r.model == m])) for m in models}
