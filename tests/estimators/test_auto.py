@@ -15,10 +15,11 @@ from mibounds.distributions.maps.spiral import Spiral
 from mibounds.distributions.student_t import StudentT
 from mibounds.distributions.transformed import Transformed
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators import auto
+from mibounds.estimators import _trained_critic, auto
 from mibounds.estimators._crosswise import read_crosswise, survivor
 from mibounds.estimators._dependence import inflation, is_autocorrelated
 from mibounds.estimators._terms import Crossed, FromTerms, Terms
+from mibounds.estimators._trained_critic import TrainedCritic
 
 
 def drawn(law, n, seed):
@@ -188,3 +189,81 @@ def test_too_few_pairs_are_refused():
     random = np.random.default_rng(0)
     with pytest.raises(DataError, match="no model can be fitted to half"):
         mibounds.estimate(random.normal(size=(12, 5)), random.normal(size=(12, 5)), method="auto")
+
+
+def bent(n, seed, dim=10):
+    """Each column of y is the size of one of x, and noise: no correlation, and too many columns for neighbours."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(n, dim))
+    return x, np.abs(x) + 0.5 * random.normal(size=(n, dim))
+
+
+def test_a_critic_reads_what_bends_in_many_columns():
+    samples = Samples(*bent(3000, 0))
+    critic = TrainedCritic("cpu")
+    with_it, without = (
+        read_crosswise(samples, models, 0) for models in ((*auto.SIMPLEST_FIRST, critic), auto.SIMPLEST_FIRST)
+    )
+    assert {r.model for r in with_it} == {"trained_critic"}
+    nats, less = (np.mean([r.terms.nats for r in readings]) for readings in (with_it, without))
+    assert nats > less + 0.3
+    one = bent(200_000, 1, dim=1)
+    truth_nats = 10 * mibounds.estimate(*one, method="ksg").nats  # columns are independent
+    error = max(r.terms.error for r in with_it)
+    assert truth_nats - 5 * error < nats < truth_nats + 0.1
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    monkeypatch.setattr(_trained_critic, "MOST_STEPS", 25)
+    monkeypatch.setitem(auto.N_HALVINGS, "standard", 1)
+
+
+def test_a_critic_starts_from_the_gaussian_law_and_chooses_by_pairs_it_did_not_train_on(monkeypatch):
+    monkeypatch.setattr(_trained_critic, "MOST_STEPS", 0)
+    law = Gaussian.from_mutual_information(3, 1.0)
+    x, y = drawn(law, 2000, 0)
+    halves = Samples(x[:1000], y[:1000]), Samples(x[1000:], y[1000:])
+    found = TrainedCritic("cpu").both_ways(halves, 0)
+    for crossed in found:
+        assert np.isnan(crossed.choosing[:800]).all() and np.isfinite(crossed.choosing[800:]).all()
+        assert crossed.reading.nats == pytest.approx(1.0, abs=0.15)
+        assert len(crossed.reading.pointwise) == 1000
+    other = Samples(x[1000:], np.roll(y[1000:], 1, 0))  # the half that is read has no say in what reads it
+    assert np.array_equal(
+        TrainedCritic("cpu").both_ways((halves[0], other), 0)[0].choosing, found[0].choosing, equal_nan=True
+    )
+
+
+def test_increasing_maps_change_nothing_for_a_critic_either(hurried):
+    x, y = bent(400, 0, dim=3)
+    found, mapped = (mibounds.estimate(f(x), y, device="cpu") for f in (np.asarray, np.arctan))
+    assert mapped.nats == pytest.approx(found.nats, abs=1e-5)
+
+
+def test_too_few_for_a_critic_are_read_by_the_others(hurried):
+    x, y = drawn(Gaussian.from_correlation(1, 0.8), 200, 0)
+    assert math.isfinite(mibounds.estimate(x, y).nats)
+
+
+def test_given_z_that_says_it_all_nothing_is_left(hurried):
+    random = np.random.default_rng(0)
+    z, of_x, of_y = random.normal(size=(3, 2000))
+    x, y = z + of_x, z + of_y
+    found, whole = mibounds.estimate(x, y, given=z), mibounds.estimate(x, y)
+    assert found.conditional and found.interval[0] < 0 < found.interval[1] and abs(found.nats) < 0.05
+    assert whole.nats == pytest.approx(-math.log(1 - 0.5**2) / 2, abs=0.04)
+    assert any("as the difference of" in said for said in found.warnings)
+    left = mibounds.estimate(x, y + of_x, given=z)
+    assert left.nats == pytest.approx(math.log(2) / 2, abs=0.06)
+    assert left.interval[0] < math.log(2) / 2 < left.interval[1]
+
+
+def test_categories_alone_are_counted_and_beside_numbers_are_columns(hurried):
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 600)
+    text = np.array(["a", "b", "c"])[codes]
+    alone = mibounds.estimate(text, text[::-1])
+    assert alone == mibounds.estimate(text, text[::-1], method="discrete") and alone.method == "discrete"
+    beside = mibounds.estimate(text, codes + random.normal(scale=0.1, size=600))
+    assert beside.method == "auto" and beside.nats == pytest.approx(math.log(3), abs=0.25)
