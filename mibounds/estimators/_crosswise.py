@@ -3,18 +3,70 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError, DivergedError, MiboundsError
-from mibounds.estimators._terms import Array, Crossed, Model, Terms
+from mibounds.estimators._ranks import normal_scores, places
+from mibounds.estimators._terms import Array, FromTerms, Terms
+from mibounds.seeding import seed_of
 
 Integers: TypeAlias = NDArray[np.intp]
+Halves: TypeAlias = tuple[Integers, Integers]
+
+
+class Crossed(NamedTuple):
+    """A model fitted to one half of the pairs.
+
+    Attributes:
+        choosing: `n`, what each pair of that half says of ln r; NaN where the pair trained it.
+        read: what the other half reads by it.
+        added: by how much its estimate of that half exceeds the mean of `choosing`.
+    """
+
+    choosing: Array
+    read: Callable[[], Terms]
+    added: float = 0.0
+
+
+class Model(Protocol):
+    """What can be chosen on one half of some pairs and read on the other."""
+
+    @property
+    def name(self) -> str: ...
+
+    def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
+        """Of each half. Raises: DataError or DivergedError if it cannot be fitted."""
+
+
+class Refitted:
+    """A model that the half which is read fits anew, so that only which model it is comes from the other.
+
+    Columns become normal scores without ties: noise below a column's steps adds nothing to what it tells.
+    """
+
+    def __init__(self, method: FromTerms, samples: Samples):
+        self.name, self._method, self._samples = method.name, method, samples
+
+    def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
+        terms = [
+            self._method.terms(self._untied(of, seed_of("ties", k, seed)), seed) for k, of in enumerate(rows)
+        ]
+        return [
+            Crossed(own.pointwise, partial(_as_it_is, other), own.nats - float(own.pointwise.mean()))
+            for own, other in (terms, terms[::-1])
+        ]
+
+    def _untied(self, rows: Integers, seed: int) -> Samples:
+        random = np.random.default_rng(seed)
+        x, y = (normal_scores(places(side[rows], random)) for side in (self._samples.x, self._samples.y))
+        return Samples(x, y)
 
 
 class Reading(NamedTuple):
@@ -54,22 +106,24 @@ class Read:
         return Read(readings, self.nats - other.nats, math.sqrt(variance), self.influence - other.influence)
 
 
-def read_crosswise(samples: Samples, models: Sequence[Model], seed: int) -> list[Reading]:
-    """Both halves of a random halving, each read by the model that the other chose; the simplest model first.
+def _as_it_is(terms: Terms) -> Terms:
+    return terms
+
+
+def read_crosswise(models: Sequence[Model], n: int, seed: int) -> list[Reading]:
+    """Both halves of a random halving of n pairs, each read by the model that the other chose; the simplest first.
 
     Of an odd number of pairs one is left out.
 
     Raises: DataError if no model can be fitted.
     """
-    n = len(samples) // 2
-    order = np.random.default_rng(seed).permutation(len(samples))
-    rows = order[:n], order[n : 2 * n]
-    halves = _half(samples, rows[0]), _half(samples, rows[1])
-    found = _fitted(models, halves, seed)
+    half, order = n // 2, np.random.default_rng(seed).permutation(n)
+    rows = order[:half], order[half : 2 * half]
+    found = _fitted(models, rows, seed)
     readings = []
     for chooses, reads in ((0, 1), (1, 0)):
         name = list(found)[survivor([crossed[chooses] for crossed in found.values()])]
-        readings.append(Reading(name, rows[reads], found[name][chooses].reading))
+        readings.append(Reading(name, rows[reads], found[name][chooses].read()))
     return readings
 
 
@@ -80,7 +134,7 @@ def survivor(models: Sequence[Crossed]) -> int:
     by pair defends it, since it would be reported, but wins it no place.
 
     >>> read = [0.0, 1.0, 2.0], [0.1, 0.9, 2.1], [9.0, 9.0, 9.1]
-    >>> survivor([Crossed(np.array(of), Terms(0.0, np.array(of), 0.0)) for of in read])
+    >>> survivor([Crossed(np.array(of), NotImplemented) for of in read])
     2
     """
     place = 0
@@ -92,17 +146,13 @@ def survivor(models: Sequence[Crossed]) -> int:
     return place
 
 
-def _half(samples: Samples, rows: Integers) -> Samples:
-    return Samples(samples.x[rows], samples.y[rows])
-
-
-def _fitted(models: Sequence[Model], halves: tuple[Samples, Samples], seed: int) -> dict[str, list[Crossed]]:
+def _fitted(models: Sequence[Model], rows: Halves, seed: int) -> dict[str, list[Crossed]]:
     """Those models that can be fitted to both halves, by name."""
     found: dict[str, list[Crossed]] = {}
     refused: list[MiboundsError] = []
     for model in models:
         try:
-            found[model.name] = model.both_ways(halves, seed)
+            found[model.name] = model.both_ways(rows, seed)
         except (DataError, DivergedError) as error:
             refused.append(error)
     if not found:

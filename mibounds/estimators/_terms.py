@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mibounds.data import Samples
-from mibounds.estimators._ranks import normal_scores, places
 from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
-from mibounds.seeding import seed_of
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -41,30 +39,6 @@ class Terms:
         return self.nats > self.ceiling_nats - SATURATED_NATS
 
 
-class Crossed(NamedTuple):
-    """A model fitted to one half of the pairs.
-
-    Attributes:
-        choosing: `n`, what each pair of that half says of ln r; NaN where the pair trained it.
-        reading: what the other half reads by it.
-        added: by how much its estimate of that half exceeds the mean of `choosing`.
-    """
-
-    choosing: Array
-    reading: Terms
-    added: float = 0.0
-
-
-class Model(Protocol):
-    """What can be chosen on one half of the pairs and read on the other."""
-
-    @property
-    def name(self) -> str: ...
-
-    def both_ways(self, halves: tuple[Samples, Samples], seed: int) -> list[Crossed]:
-        """Of each half. Raises: DataError or DivergedError if it cannot be fitted."""
-
-
 class FromTerms(Estimator):
     """An estimator with a normal interval around what its terms say.
 
@@ -76,19 +50,6 @@ class FromTerms(Estimator):
     @abstractmethod
     def terms(self, samples: Samples, seed: int) -> Terms:
         """Of all pairs."""
-
-    def both_ways(self, halves: tuple[Samples, Samples], seed: int) -> list[Crossed]:
-        """As of `Model`: the half that is read fits the model anew, so only which model it is comes from the other.
-
-        Columns become normal scores without ties: noise below a column's steps adds nothing to what it tells.
-        """
-        first, second = (
-            self.terms(_untied(half, seed_of("ties", k, seed)), seed) for k, half in enumerate(halves)
-        )
-        return [
-            Crossed(own.pointwise, other, own.nats - float(own.pointwise.mean()))
-            for own, other in ((first, second), (second, first))
-        ]
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         found = self.terms(samples, seed)
@@ -108,12 +69,6 @@ class FromTerms(Estimator):
 
     def pointwise_nats(self, samples: Samples, seed: int) -> Array:
         return self.terms(samples, seed).pointwise
-
-
-def _untied(samples: Samples, seed: int) -> Samples:
-    random = np.random.default_rng(seed)
-    x, y = (normal_scores(places(side, random)) for side in (samples.x, samples.y))
-    return Samples(x, y)
 
 
 def normal_interval(nats: float, error: float, confidence: float) -> tuple[float, float]:

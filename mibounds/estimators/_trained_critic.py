@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -17,11 +16,12 @@ from mibounds.critics.separable import Separable
 from mibounds.data import Samples
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, DivergedError
+from mibounds.estimators._crosswise import Crossed, Halves, Integers
 from mibounds.estimators._device import device_named
 from mibounds.estimators._ranks import centred_scores
-from mibounds.estimators._terms import Array, Crossed, Terms
+from mibounds.estimators._terms import Array, Terms
 from mibounds.numerics import log_mean_exp, positives
-from mibounds.seeding import seed_of
+from mibounds.seeding import generator, seed_of
 from mibounds.training import BestWeights, Trainer, shuffled_batches
 
 LEAST_TO_TRAIN = 160
@@ -30,6 +30,7 @@ BATCH_SIZE, CHECK_EVERY, PATIENCE, MOST_STEPS = 256, 25, 8, 2000
 HIDDEN, EMBEDDING = (512,), 64
 LARGEST_BLOCK = 2048
 SMALL_START = 0.1
+N_PARTS = 5
 LEAST_VARIANCE = 0.9
 
 Pairs: TypeAlias = tuple[Tensor, Tensor]
@@ -57,49 +58,70 @@ class Residual(Critic):
         return torch.stack(of_laws) + self.added(x, y)
 
 
-@dataclass(frozen=True)
 class TrainedCritic:
-    """A critic for each half, trained as InfoNCE on four fifths of it and stopped by the last fifth.
+    """Critics of some pairs, trained as InfoNCE on four fifths of their pairs and stopped by the last fifth.
 
-    That fifth is what chooses; the other half is what is read, as InfoNCE on blocks of at most 2,048 pairs: a lower
-    bound in expectation, whatever was learned. A critic reads too much on pairs that trained it and too little on
-    others; a quarter of the difference is added to the standard error, so that a 95% interval reaches the middle.
+    Two train on a half each and choose by its last fifth. What is read is cross-fitted: five more, each trained on four
+    fifths of all pairs, read the others, as InfoNCE on blocks of at most 2,048 pairs: a lower bound in expectation,
+    whatever was learned. A critic reads too much on pairs that trained it and too little on others; a quarter of the
+    difference is added to the standard error, so that a 95% interval reaches the middle.
 
     Columns are what their ranks say, equal values sharing their mean rank.
     """
 
-    device: str = "auto"
-
     name: ClassVar[str] = "trained_critic"
 
-    def both_ways(self, halves: tuple[Samples, Samples], seed: int) -> list[Crossed]:
-        """As of `_terms.Model`."""
-        n = len(halves[0])
-        if n < LEAST_TO_TRAIN:
+    def __init__(self, samples: Samples, seed: int, device: str = "auto"):
+        at = device_named(device)
+        self.x, self.y = (
+            torch.from_numpy(centred_scores(side)).float().to(at) for side in (samples.x, samples.y)
+        )
+        self.seed = seed
+
+    def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
+        """As of `_crosswise.Model`."""
+        if len(rows[0]) < LEAST_TO_TRAIN:
             raise DataError(
-                f"too few samples to train a critic on half: {n}; expected {LEAST_TO_TRAIN} at least"
+                f"too few samples to train a critic on half: {len(rows[0])}; expected at least {LEAST_TO_TRAIN}"
             )
-        n_trained = round(TRAINED_SHARE * n)
-        x, y = _stacked(halves, device_named(self.device))
-        trains, stops = (x[:, :n_trained], y[:, :n_trained]), (x[:, n_trained:], y[:, n_trained:])
-        critic = _trained(trains, stops, seed)
-        stopped, of_train = pointwise(critic, *stops), pointwise(critic, *trains)
-        read = pointwise(critic, x.flip(0), y.flip(0))
-        untold = np.full(n_trained, np.nan)
-        return [Crossed(np.concatenate([untold, stopped[k]]), _terms(read[k], of_train[k])) for k in (0, 1)]
+        halves = torch.from_numpy(np.stack(rows))
+        critic, train, stop = self._trained(halves, seed)
+        stopped, untold = pointwise(critic, *self._at(stop)), np.full(train.shape[1], np.nan)
+        return [
+            Crossed(np.concatenate([untold, stopped[k]]), partial(self._terms, rows[1 - k])) for k in (0, 1)
+        ]
 
+    @cached_property
+    def cross_fitted(self) -> tuple[Array, float]:
+        """What each pair is read as by a critic that did not train on it, `n`; and the mean on pairs that did."""
+        n, m = len(self.x), -(-len(self.x) // N_PARTS)
+        order = torch.randperm(n, generator=generator(seed_of("parts", self.seed)))
+        turned = torch.stack([order.roll(-k * m) for k in range(N_PARTS)])  # the last part wraps round
+        critic, train, _ = self._trained(turned[:, m:], self.seed)
+        read = np.empty(n)
+        read[turned[:, :m].numpy()] = pointwise(critic, *self._at(turned[:, :m]))
+        return read, float(pointwise(critic, *self._at(train)).mean())
 
-def _stacked(halves: Sequence[Samples], device: torch.device) -> Pairs:
-    """x and y of both halves, `2 x n x dim`, each column its centred normal scores."""
-    x, y = (
-        np.stack([centred_scores(side) for side in sides])
-        for sides in zip(*((half.x, half.y) for half in halves), strict=True)
-    )
-    return torch.from_numpy(x).float().to(device), torch.from_numpy(y).float().to(device)
+    def _trained(self, rows: Tensor, seed: int) -> tuple[Critic, Tensor, Tensor]:
+        """A critic for each of `R x n` rows, and those of them that trained and that stopped it."""
+        n_trained = round(TRAINED_SHARE * rows.shape[1])
+        train, stop = rows[:, :n_trained], rows[:, n_trained:]
+        return _trained(self._at(train), self._at(stop), seed), train, stop
+
+    def _at(self, rows: Tensor) -> Pairs:
+        rows = rows.to(self.x.device)
+        return self.x[rows], self.y[rows]
+
+    def _terms(self, rows: Integers) -> Terms:
+        read, of_train = self.cross_fitted[0][rows], self.cross_fitted[1]
+        nats = float(read.mean())
+        doubt = (of_train - nats) / 4
+        error = math.hypot(float(read.std(ddof=1)) / math.sqrt(len(read)), doubt)
+        return Terms(nats, read, error, ceiling_nats=math.log(_largest_block(-(-len(self.x) // N_PARTS))))
 
 
 def _trained(trains: Pairs, stops: Pairs, seed: int) -> Critic:
-    """The two halves' critics, one stack, each with the weights of its best check."""
+    """R critics, one stack, each with the weights of its best check."""
     seeds = [seed_of("trained_critic", k, seed) for k in range(len(trains[0]))]
     laws = [_law(x, y) for x, y in zip(*trains, strict=True)]
     trainer = Trainer(Residual(laws, seeds).to(trains[0].device), InfoNCE(), seeds)
@@ -110,7 +132,7 @@ def _trained(trains: Pairs, stops: Pairs, seed: int) -> Critic:
         trainer.fit(batches, CHECK_EVERY)
         since_best = 0 if best.update(trainer.values(*stops)).any() else since_best + 1
     if not best.best.isfinite().all():
-        raise DivergedError("no critic that was trained on half the pairs reads a finite value")
+        raise DivergedError("no critic that was trained reads a finite value")
     best.restore()
     return trainer.critic
 
@@ -141,8 +163,5 @@ def pointwise(critic: Critic, x: Tensor, y: Tensor) -> Array:
     return torch.cat(read, 1).cpu().numpy()
 
 
-def _terms(read: Array, of_train: Array) -> Terms:
-    nats = float(read.mean())
-    doubt = (float(of_train.mean()) - nats) / 4
-    error = math.hypot(float(read.std(ddof=1)) / math.sqrt(len(read)), doubt)
-    return Terms(nats, read, error, ceiling_nats=math.log(-(-len(read) // -(-len(read) // LARGEST_BLOCK))))
+def _largest_block(n: int) -> int:
+    return -(-n // -(-n // LARGEST_BLOCK))

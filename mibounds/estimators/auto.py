@@ -11,9 +11,9 @@ import numpy as np
 
 from mibounds.data import Samples
 from mibounds.errors import ParameterError
-from mibounds.estimators._crosswise import Read, Reading, by_model, read_crosswise
+from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._terms import Model, normal_interval
+from mibounds.estimators._terms import FromTerms, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.discrete import Discrete
 from mibounds.estimators.gaussian_copula import GaussianCopula
@@ -23,7 +23,7 @@ from mibounds.seeding import seed_of
 
 Budget = Literal["fast", "standard", "thorough"]
 
-SIMPLEST_FIRST: tuple[Model, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
+SIMPLEST_FIRST: tuple[FromTerms, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
 FOLLOWING = (
     "rows follow each other (each side has a column that is correlated with the row before): the interval was widened "
     "by block means, and models are chosen less safely"
@@ -42,15 +42,15 @@ class Auto(Estimator):
     - `student_copula`: those and a scale that all columns share;
     - `ksg_extrapolated`: nearest neighbours, of any law in few columns;
     - a trained critic (not if "fast"): what a network adds to a Gaussian's log density ratio, of any law, in many
-      columns and of many pairs. It trains on four fifths of a half, stops by the rest, and reads the other half as
-      InfoNCE.
+      columns and of many pairs. It trains on four fifths of a half and stops by the rest, which is what chooses; what
+      is read as InfoNCE comes from five more that train on four fifths of all pairs and read the others.
 
     The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off; the critic
     reads those that it did not train on. The models come in this order, and each displaces the one before if the mean
     of the paired differences is more than its standard error (what neighbours add by extrapolation defends them, but
     wins them no place). The other half is then read by the one that is left, and
-    the halves swap. So no pair has a say in which model reads it, and all are used. The first three are fitted anew to
-    the half that is read, where equal values are put in random order.
+    the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it, and all are used.
+    The first three are fitted anew to the half that is read, where equal values are put in random order.
 
     Categories become columns of 0 and 1; if there is nothing else, the answer is `discrete`'s. Given z, the chain rule
     is read, I(x, z; y) - I(z; y), both on the same halves.
@@ -120,17 +120,17 @@ class Auto(Estimator):
 
     def _read(self, samples: Samples, seed: int) -> Read:
         """By all halvings, which are the same for the same seed and number of pairs."""
+        models, n = self._models(samples, seed), len(samples)
         seeds = [seed_of("auto", k, seed) for k in range(N_HALVINGS[self.budget])]
-        return Read.of(
-            [r for own in seeds for r in read_crosswise(samples, self._models(), own)], len(samples)
-        )
+        return Read.of([reading for own in seeds for reading in read_crosswise(models, n, own)], n)
 
-    def _models(self) -> tuple[Model, ...]:
+    def _models(self, samples: Samples, seed: int) -> list[Model]:
+        models: list[Model] = [Refitted(method, samples) for method in SIMPLEST_FIRST]
         if self.budget == "fast":
-            return SIMPLEST_FIRST
+            return models
         from mibounds.estimators._trained_critic import TrainedCritic  # and with it torch
 
-        return (*SIMPLEST_FIRST, TrainedCritic(self.device))
+        return [*models, TrainedCritic(samples, seed, self.device)]
 
 
 def _of_models(readings: Sequence[Reading]) -> Iterator[str]:

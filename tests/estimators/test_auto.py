@@ -16,9 +16,9 @@ from mibounds.distributions.student_t import StudentT
 from mibounds.distributions.transformed import Transformed
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators import _trained_critic, auto
-from mibounds.estimators._crosswise import read_crosswise, survivor
+from mibounds.estimators._crosswise import Crossed, Refitted, read_crosswise, survivor
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._terms import Crossed, FromTerms, Terms
+from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators._trained_critic import TrainedCritic
 
 
@@ -47,9 +47,13 @@ def test_it_is_near_the_truth_of_unlike_laws(law, within_nats):
     assert found.folds == {"each half": 500}
 
 
+def crosswise(samples, methods, *others):
+    return read_crosswise([*(Refitted(method, samples) for method in methods), *others], len(samples), 0)
+
+
 def test_what_one_family_misses_another_is_chosen_for():
     chosen = [
-        {r.model for r in read_crosswise(Samples(*drawn(law, 1000, 1)), auto.SIMPLEST_FIRST, 0)}
+        {r.model for r in crosswise(Samples(*drawn(law, 1000, 1)), auto.SIMPLEST_FIRST)}
         for law in (
             Gaussian.from_mutual_information(5, 1.0),
             StudentT.identity(3, 3, 2),
@@ -83,7 +87,7 @@ class Spy(FromTerms):
 def test_halves_are_disjoint_cover_all_pairs_and_swap():
     x = np.arange(101.0)
     models = (Spy("simple", 0.1), Spy("better", 0.2))
-    readings = read_crosswise(Samples(x[:, None], x[:, None]), models, 0)
+    readings = crosswise(Samples(x[:, None], x[:, None]), models)
     assert [r.model for r in readings] == ["better", "better"]
     assert len({*np.concatenate([r.rows for r in readings])}) == 100  # of an odd number one is left out
 
@@ -99,11 +103,11 @@ def test_the_half_that_chooses_is_not_the_one_that_is_read():
     models = (Spy("plain", 0.0), Lucky("lucky", 0.0))
     random = np.random.default_rng(0)
     samples = Samples(random.normal(size=(100, 1)), random.normal(size=(100, 1)))
-    assert [r.model for r in read_crosswise(samples, models, 0)] == ["lucky", "plain"]
+    assert [r.model for r in crosswise(samples, models)] == ["lucky", "plain"]
 
 
 def of(*terms):
-    return [Crossed(each, Terms(0.0, each, 0.0)) for each in terms]
+    return [Crossed(each, NotImplemented) for each in terms]
 
 
 def test_each_displaces_the_last_if_it_is_ahead_by_a_standard_error():
@@ -200,10 +204,8 @@ def bent(n, seed, dim=10):
 
 def test_a_critic_reads_what_bends_in_many_columns():
     samples = Samples(*bent(3000, 0))
-    critic = TrainedCritic("cpu")
-    with_it, without = (
-        read_crosswise(samples, models, 0) for models in ((*auto.SIMPLEST_FIRST, critic), auto.SIMPLEST_FIRST)
-    )
+    with_it = crosswise(samples, auto.SIMPLEST_FIRST, TrainedCritic(samples, 0, "cpu"))
+    without = crosswise(samples, auto.SIMPLEST_FIRST)
     assert {r.model for r in with_it} == {"trained_critic"}
     nats, less = (np.mean([r.terms.nats for r in readings]) for readings in (with_it, without))
     assert nats > less + 0.3
@@ -221,18 +223,32 @@ def hurried(monkeypatch):
 
 def test_a_critic_starts_from_the_gaussian_law_and_chooses_by_pairs_it_did_not_train_on(monkeypatch):
     monkeypatch.setattr(_trained_critic, "MOST_STEPS", 0)
-    law = Gaussian.from_mutual_information(3, 1.0)
-    x, y = drawn(law, 2000, 0)
-    halves = Samples(x[:1000], y[:1000]), Samples(x[1000:], y[1000:])
-    found = TrainedCritic("cpu").both_ways(halves, 0)
+    samples = Samples(*drawn(Gaussian.from_mutual_information(3, 1.0), 2000, 0))
+    rows = np.arange(1000), np.arange(1000, 2000)
+    found = TrainedCritic(samples, 0, "cpu").both_ways(rows, 0)
     for crossed in found:
         assert np.isnan(crossed.choosing[:800]).all() and np.isfinite(crossed.choosing[800:]).all()
-        assert crossed.reading.nats == pytest.approx(1.0, abs=0.15)
-        assert len(crossed.reading.pointwise) == 1000
-    other = Samples(x[1000:], np.roll(y[1000:], 1, 0))  # the half that is read has no say in what reads it
-    assert np.array_equal(
-        TrainedCritic("cpu").both_ways((halves[0], other), 0)[0].choosing, found[0].choosing, equal_nan=True
+        assert crossed.read().nats == pytest.approx(1.0, abs=0.15)
+        assert len(crossed.read().pointwise) == 1000
+
+
+def test_what_reads_a_pair_did_not_train_on_it(hurried, monkeypatch):
+    n = 503  # parts wrap round
+    samples = Samples(*bent(n, 0, dim=1))
+    seen = []
+    trained = _trained_critic._trained
+    monkeypatch.setattr(
+        _trained_critic,
+        "_trained",
+        lambda *a: seen.append([{*t.flatten().tolist()} for t in a[0][0]]) or trained(*a),
     )
+    critic = TrainedCritic(samples, 0, "cpu")
+    read, _ = critic.cross_fitted
+    assert np.isfinite(read).all() and len(read) == n
+    ((*parts,),) = seen
+    values = set(critic.x.flatten().tolist())
+    left_out = [values - part for part in parts]
+    assert set.union(*left_out) == values and len(parts) == 5
 
 
 def test_increasing_maps_change_nothing_for_a_critic_either(hurried):
