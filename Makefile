@@ -11,7 +11,7 @@ figure: $(MADE)  ## the staircase, from a quick run
 	@echo "The figure: results/bound_tightness/quick/figure.png"
 
 test: $(MADE)  ## all tests, the import layers and the examples in docstrings, README and CONTRIBUTING among them
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: $(MADE)
 	$(BIN)/ruff check .

@@ -138,7 +138,8 @@ def _of_models(readings: Sequence[Reading]) -> Iterator[str]:
     if len(found) > 1:
         read = ", ".join(f"{model} {nats:.3f}" for model, nats in found.items())
         yield f"halves of the pairs chose different models, which read in nats: {read}; the interval holds both"
-    yield from dict.fromkeys(itertools.chain.from_iterable(r.terms.warnings for r in readings))
+    first = {r.model: r.terms.warnings for r in reversed(readings)}  # of each model what one reading says
+    yield from itertools.chain.from_iterable(first[model] for model in found)
 
 
 def _of_chain_rule(whole: Read, of_z: Read) -> Iterator[str]:
