@@ -20,6 +20,7 @@ LANGUAGES = {"python", "sh", "console", "text"}
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 # Trainings end elsewhere on other processors; a page's number must still tell the same.
 RELATIVE, ABSOLUTE = 0.1, 0.1
+pytestmark = pytest.mark.timeout(1200)  # one fixture runs the code of all pages
 RUN = {page: steps for page in PAGES if (steps := with_expected(shown(page)))}
 
 
