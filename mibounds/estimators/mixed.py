@@ -67,6 +67,7 @@ class Mixed(Estimator):
     )
     conditional = True
     categories = "codes"
+    far_values_mislead = True
 
     def __post_init__(self) -> None:
         for name in ("neighbours", "spreads"):
