@@ -151,7 +151,9 @@ def _measured(path: Path, out: Path) -> str:
     grid = make_grid(study, "smoke" if "smoke" in study.presets else "full")
     for pack in grid.packs[:4]:
         missing = [cell.id for cell in pack.cells]
-        task = Task(str(path), "", str(out), pack.label, [c.point for c in pack.cells], pack.settings, missing)
+        task = Task(
+            str(path), "", str(out), pack.label, [c.point for c in pack.cells], pack.settings, missing
+        )
         ended = measure(task, study, "cpu", {})
         if ended.kind != "done":
             return CLEAR if ended.reason and "\n" not in ended.reason else "fault: a failure without a reason"
@@ -169,7 +171,11 @@ def axis_values(folder: Path, seed: int) -> str:
     (folder / "toy.py").write_text(STUDY)
     axis = chance.choice(("scale", "kind", "count", "flag", "replicate", "steps", text_of(chance)))
     known = ("1", "2.0", "1,2", "plain", "plain,odd", "true", "False", "1e3", "-5", "1.5", "1,1", "2,2.0")
-    values = chance.choice(known) if chance.random() < 0.5 else ",".join(text_of(chance) for _ in range(chance.randint(1, 3)))
+    values = (
+        chance.choice(known)
+        if chance.random() < 0.5
+        else ",".join(text_of(chance) for _ in range(chance.randint(1, 3)))
+    )
     arguments = ["status", "toy.py", "--set", chance.choice((f"{axis}={values}", f"{axis}{values}"))]
     arguments += ["--preset", chance.choice(("full", "smoke", "", "quick"))] if chance.random() < 0.4 else []
     return _in_shell(folder, arguments)
@@ -183,10 +189,24 @@ def _in_shell(folder: Path, arguments: Sequence[str]) -> str:
     return attempt(tried)
 
 
-COMMANDS = ("list", "run", "status", "plot", "check", "verdicts", "report", "estimate", "certify", "matrix", "pretrain", "evaluate")
+COMMANDS = (
+    "list",
+    "run",
+    "status",
+    "plot",
+    "check",
+    "verdicts",
+    "report",
+    "estimate",
+    "certify",
+    "matrix",
+    "pretrain",
+    "evaluate",
+)
 NAMES = (
-    "toy.py", "toy", "toi", "t.csv", "nowhere.csv", ".", "ksg", "gaussian", "discrete", "info_nce", "bounds", "studies", "x", "y",
-    "label", "0", "0:1", "smoke", "full", "cpu", "simclr", "nt_xent", "separable", "gauss", "neighbours=4", "out", "results", "table.csv",
+    "toy.py", "toy", "toi", "t.csv", "nowhere.csv", ".", "ksg", "gaussian", "discrete", "info_nce", "bounds", "studies",
+    "x", "y", "label", "0", "0:1", "smoke", "full", "cpu", "simclr", "nt_xent", "separable", "gauss", "neighbours=4",
+    "out", "results", "table.csv",
 )  # fmt: skip
 EXPENSIVE = {"run": ["--workers", "0"], "pretrain": ["--steps", "0"], "certify": ["--set", "max_steps=1"]}
 
@@ -198,9 +218,23 @@ def command_lines(folder: Path, seed: int) -> str:
     name = chance.choice(COMMANDS) if chance.random() < 0.97 else text_of(chance)
     words = [] if name in ("list", "verdicts") and chance.random() < 0.3 else _words(name, chance)
     if name == "estimate" and chance.random() < 0.6:
-        words = ["t.csv", "--x", "x", "--y", "y", "--method", chance.choice(("ksg", "gaussian", "histogram")), *words[:2]]
+        words = [
+            "t.csv",
+            "--x",
+            "x",
+            "--y",
+            "y",
+            "--method",
+            chance.choice(("ksg", "gaussian", "histogram")),
+            *words[:2],
+        ]
     if name == "matrix" and chance.random() < 0.6:
-        words = ["t.csv", "--columns", chance.choice((":", "x,y", "y,noise", "x,label", "k,noise")), *words[:2]]
+        words = [
+            "t.csv",
+            "--columns",
+            chance.choice((":", "x,y", "y,noise", "x,label", "k,noise")),
+            *words[:2],
+        ]
     return _in_shell(folder, [name, *words, *EXPENSIVE.get(name, [])])
 
 
@@ -233,7 +267,13 @@ def _fill(folder: Path) -> None:
 def _table(n: int) -> pd.DataFrame:
     source = np.random.default_rng(3)
     x = source.normal(size=n)
-    columns = {"x": x, "y": x + source.normal(size=n), "label": np.where(x > 0, "up", "down"), "k": np.arange(n) % 4, "noise": source.normal(size=n)}
+    columns = {
+        "x": x,
+        "y": x + source.normal(size=n),
+        "label": np.where(x > 0, "up", "down"),
+        "k": np.arange(n) % 4,
+        "noise": source.normal(size=n),
+    }
     return pd.DataFrame(columns)
 
 
@@ -256,7 +296,15 @@ def tables(folder: Path, seed: int) -> str:
     method = chance.choice(("gaussian", "mixed", "ross", "histogram", "ksg"))
     arguments = ["estimate", path.name, "--x", columns[0], "--y", columns[1], "--method", method]
     if chance.random() < 0.1:
-        arguments = ["matrix", path.name, "--columns", chance.choice((":", "x,y", "0:2")), "--method", method, "--json"]
+        arguments = [
+            "matrix",
+            path.name,
+            "--columns",
+            chance.choice((":", "x,y", "0:2")),
+            "--method",
+            method,
+            "--json",
+        ]
     return _in_shell(folder, arguments)
 
 
@@ -350,7 +398,17 @@ def results(folder: Path, seed: int) -> str:
         else:
             spoilt = spoilt_bytes(kept[name], chance)
         (own / name).write_bytes(spoilt)
-        asked = chance.choice((["check", "toy.py"], ["verdicts"], ["verdicts", "--json"], ["verdicts", "--markdown"], ["plot", "toy.py"], ["check"], ["report", "toy.py"]))
+        asked = chance.choice(
+            (
+                ["check", "toy.py"],
+                ["verdicts"],
+                ["verdicts", "--json"],
+                ["verdicts", "--markdown"],
+                ["plot", "toy.py"],
+                ["check"],
+                ["report", "toy.py"],
+            )
+        )
         return _in_shell(folder, asked)
     finally:
         (own / name).write_bytes(kept[name])

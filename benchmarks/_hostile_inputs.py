@@ -131,7 +131,9 @@ def numbers() -> Iterator[Input]:
     yield same("one row at 1e200 in x", lambda: (_with_first(x, 1e200), y))
     yield Input("independent Cauchy", "numbers", _independent_cauchy, 0.0)
     yield same("each pair twice", lambda: (np.repeat(x, 2, axis=0), np.repeat(y, 2, axis=0)))
-    yield Input("each pair ten times", "numbers", lambda: tuple(np.repeat(side, 10, axis=0) for side in (x, y)))
+    yield Input(
+        "each pair ten times", "numbers", lambda: tuple(np.repeat(side, 10, axis=0) for side in (x, y))
+    )
     yield Input("half the pairs one point", "numbers", lambda: _half_equal(x, y))
     yield Input("all but one row equal", "numbers", lambda: (_single(N), y))
     yield Input("all but one row of both equal", "numbers", lambda: (_single(N), _single(N)))
@@ -149,8 +151,12 @@ def numbers() -> Iterator[Input]:
     yield Input("small integers", "numbers", lambda: _integers(x, y, np.int8))
     yield Input("counts", "numbers", lambda: _integers(x**4, y**4, np.uint16))
     yield same("large integers", lambda: (_large(x), _large(y)))
-    yield Input("unsigned beyond 2^63", "numbers", lambda: (_large(x).astype(np.uint64) + 2**63, y), TRUTH_NATS)
-    yield Input("Python integers beyond 2^64", "numbers", lambda: ([int(v * 1e6) * 10**20 for v in x[:, 0]], y))
+    yield Input(
+        "unsigned beyond 2^63", "numbers", lambda: (_large(x).astype(np.uint64) + 2**63, y), TRUTH_NATS
+    )
+    yield Input(
+        "Python integers beyond 2^64", "numbers", lambda: ([int(v * 1e6) * 10**20 for v in x[:, 0]], y)
+    )
     yield Input("text that repeats", "numbers", lambda: ([f"{v:.0f}" for v in x[:, 0]], y))
     yield Input("text on both sides", "numbers", lambda: tuple([f"{v:.0f}" for v in s[:, 0]] for s in (x, y)))
     yield Input("a flag that is almost never set", "numbers", lambda: (np.arange(N) == 7, y))
@@ -194,11 +200,15 @@ def shapes() -> Iterator[Input]:
     for n in (1, 2, 3, 4, 5, 8, 16, 33, 95, 96, 97, 161):
         yield Input(f"{n} rows", "shape", lambda n=n: pairs(n), TRUTH_NATS)
     for n, dim in ((8, 5), (100, 20), (100, 60), (400, 60)):
-        yield Input(f"{n} rows of {dim} + {dim}", "shape", lambda n=n, dim=dim: pairs(n, dim), dim * TRUTH_NATS)
+        yield Input(
+            f"{n} rows of {dim} + {dim}", "shape", lambda n=n, dim=dim: pairs(n, dim), dim * TRUTH_NATS
+        )
     yield Input("100 rows of 60 + 60, independent", "shape", lambda: pairs(100, 60, 0.0), 0.0)
     yield Input("400 rows of 60 + 60, independent", "shape", lambda: pairs(400, 60, 0.0), 0.0)
     yield Input("100 rows of 300 + 1, independent", "shape", lambda: (pairs(100, 300)[0], pairs(100)[1]), 0.0)
-    yield Input("100 rows of 10000 + 1, independent", "shape", lambda: (pairs(100, 10_000)[0], pairs(100)[1]), 0.0)
+    yield Input(
+        "100 rows of 10000 + 1, independent", "shape", lambda: (pairs(100, 10_000)[0], pairs(100)[1]), 0.0
+    )
     yield Input("0 rows", "shape", lambda: (np.empty((0, 1)), np.empty((0, 1))), expects="refusal")
     yield Input("no columns", "shape", lambda: (np.empty((N, 0)), pairs()[1]), expects="refusal")
     yield Input("empty lists", "shape", lambda: ([], []), expects="refusal")

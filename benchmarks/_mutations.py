@@ -1,19 +1,21 @@
-"""Valid text and bytes, spoilt: by characters, by lines, by nodes of a syntax tree, by bits. All from a `random.Random`."""
+"""Valid text and bytes, spoilt: by characters, by lines, by nodes of a syntax tree, by bits."""
 
 from __future__ import annotations
 
 import ast
+import math
 import random
 import string
 from typing import Any
 
 ODD_TEXTS = (
     "", " ", "nan", "inf", "-inf", "-1", "0", "1e400", "1e-400", "9" * 400, "0x10", "1_0", "٣", "None", "true", "\x00",
-    "\n", "=", "==", ",", ",,", "-", "--", "--help", "a=b", "../..", "/", "~", "*", "[", "?", "%s", "{}", "'", '"', "\\",
-    "ü", "\u202e", "\ud800", "😀", "a" * 5000, "1:", ":", "::", "5:1", ":-1", "[[", "$(x)", ";", "|", "\t",
+    "\n", "=", "==", ",", ",,", "-", "--", "--help", "a=b", "../..", "/", "~", "*", "[", "?", "%s", "{}", "'", '"',
+    "\\", "ü", "\u202e", "\ud800", "😀", "a" * 5000, "1:", ":", "::", "5:1", ":-1", "[[", "$(x)", ";", "|", "\t",
 )  # fmt: skip
 ODD_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 10**30, 0.5, -0.0, float("nan"), float("inf"), 1e-320, "", "a", b"a", (), [], {}, ..., 3j,
+    None, True, False, 0, -1, 1, 2, 10**30, 0.5, -0.0, float("nan"), float("inf"), 1e-320, "", "a", b"a", (), [],
+    {}, ..., 3j,
 )  # fmt: skip
 
 
@@ -93,9 +95,5 @@ class _Spoiler(ast.NodeTransformer):
             return ast.Pass() if self.chance.random() < 0.5 else ast.Assign(node.targets, odd)
         if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
             return node
-        return ast.parse(repr(odd.value), mode="eval").body if not _is_odd(odd.value) else ast.Constant(0)
-
-
-def _is_odd(value: Any) -> bool:
-    """Whether its `repr` is no expression."""
-    return isinstance(value, float) and value in (float("inf"),) or value != value
+        is_number = isinstance(odd.value, float) and not math.isfinite(odd.value)
+        return ast.parse(f"float('{odd.value}')" if is_number else repr(odd.value), mode="eval").body

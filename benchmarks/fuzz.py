@@ -63,7 +63,9 @@ def counted(target: str, cases: int, seed: int) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks.fuzz", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.fuzz", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--out", type=Path, default=TABLE)
     parser.add_argument("--cases", type=int, default=1000, help="of each target")
     parser.add_argument("--seed", type=int, default=0)

@@ -113,8 +113,10 @@ def pairwise(
 
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"table must be a pandas DataFrame; got {type(table).__name__}")
-    if table.shape[1] < 2 or len(table) == 0:
-        raise DataError(f"expected two columns or more, and rows; got a table of shape {table.shape}")
+    if table.shape[1] < 2:
+        raise DataError(f"expected two columns or more; got {table.shape[1]}")
+    if len(table) == 0:
+        raise DataError("expected rows; the table has none")
     names = [str(name) for name in table.columns]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})

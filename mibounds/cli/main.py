@@ -96,7 +96,9 @@ def _require_text(arguments: Sequence[str]) -> None:
         except UnicodeEncodeError:
             sound = False
         if not sound:
-            raise ParameterError(f"an argument must be text without NUL and lone surrogates; got {argument!r:.80}")
+            raise ParameterError(
+                f"an argument must be text without NUL and lone surrogates; got {argument!r:.80}"
+            )
 
 
 def _usage(error: click.ClickException) -> str:

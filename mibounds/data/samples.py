@@ -14,7 +14,7 @@ from mibounds.data.categories import codes_of, entries_of, listed, one_hot
 from mibounds.errors import DataError, ShapeError
 
 # Sums over a million rows of what is smaller stay finite.
-TOO_LARGE = 1e290
+TOO_LARGE = 1e302
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
             Columns of text and pandas' categories are taken as categories, if their values repeat.
         repeats_expected: whether rows that repeat an earlier one are as it should be, as of discrete values.
 
-    Raises: DataError for objects, dates, complex numbers, NaN, infinity, numbers of 1e290 and more, missing entries,
+    Raises: DataError for objects, dates, complex numbers, NaN, infinity, numbers of 1e302 and more, missing entries,
         text that hardly repeats, an empty or wholly constant side; ShapeError for unequal lengths or more than two
         dimensions.
 
@@ -173,7 +173,11 @@ def _from_torch(side: str, values: Any) -> NDArray[Any]:
         raise DataError(f"{side} holds complex numbers; expected real ones, such as their parts side by side")
     try:
         array: NDArray[Any] = values.detach().to("cpu").to_dense().double().numpy()
-    except (RuntimeError, NotImplementedError, TypeError) as error:  # such as one without data, or of unequal rows
+    except (
+        RuntimeError,
+        NotImplementedError,
+        TypeError,
+    ) as error:  # such as one without data, or of unequal rows
         raise DataError(f"{side} is a tensor that gives no array of numbers: {_one_line(error)}") from error
     return array
 

@@ -192,7 +192,9 @@ def _read_text(path: Path) -> dict[str, NDArray[Any]]:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} holds no rows of data") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} as text in columns: {' '.join(str(error).split())[:MOST_SAID]}") from error
+        raise DataError(
+            f"cannot read {path} as text in columns: {' '.join(str(error).split())[:MOST_SAID]}"
+        ) from error
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
     return {name: _array(body.iloc[:, i]) for i, name in enumerate(names)}

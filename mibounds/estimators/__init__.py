@@ -130,7 +130,7 @@ def estimate(
     seed = _integer(seed)
     samples = _samples(estimator, x, y, given)
     result = estimator.estimate(samples, seed, confidence)
-    suspected = suspicions(samples, far_values_mislead=estimator.far_values_mislead)
+    suspected = suspicions(samples, estimator.far_out_from)
     return replace(result, warnings=(*samples.warnings, *suspected, *result.warnings))
 
 

@@ -64,7 +64,9 @@ class MIENF(Flowing):
         with torch.no_grad():
             latents = [z.double().cpu().numpy() for z, _ in model.get_submodule("latents")(*pairs.report)]
         if not all(np.isfinite(side).all() for side in latents):
-            raise DivergedError("the flows' values are not finite on the report fold; look for extreme values in the data")
+            raise DivergedError(
+                "the flows' values are not finite on the report fold; look for extreme values in the data"
+            )
         found = gaussian.Gaussian().estimate(Samples(*latents), seed, confidence)
         return self.result(found.nats, found.interval, pairs, confidence, (*self.of_fit(history),), history)
 

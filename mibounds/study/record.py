@@ -13,28 +13,12 @@ from mibounds import files
 from mibounds.errors import StoreError
 from mibounds.study.cell import digest
 from mibounds.study.grid import Grid
+from mibounds.study.record_shape import fault_of
 from mibounds.study.study import TABLE, Tables, Value
-from mibounds.study.verdict import OUTCOMES, Verdict
+from mibounds.study.verdict import Verdict
 
 NAME = "record.json"
 PACKAGES = ("mibounds", "torch", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "scikit-learn")
-NUMBER, TEXT = (int, float), (str,)
-KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("study", "preset", "question", "started", "finished", "command", "engine"), TEXT),
-    **dict.fromkeys(("device", "python", "platform"), TEXT),
-    **dict.fromkeys(("axes", "settings", "seeds", "packages", "tables", "verdicts"), (dict,)),
-    **dict.fromkeys(("version", "cells", "rows", "failed"), (int,)),
-    **dict.fromkeys(("cell_seconds", "wall_seconds"), NUMBER),
-    "altered": (bool,),
-    "made": (list,),
-    "widths": (list,),
-}
-MAYBE_NUMBER = (*NUMBER, type(None))
-OF_A_VERDICT: dict[str, tuple[type, ...]] = {
-    "outcome": TEXT,
-    **dict.fromkeys(("effect", "low", "high"), MAYBE_NUMBER),
-    **dict.fromkeys(("unit", "reason"), TEXT),
-}
 SEEDS_RULE = "seed = sha256(slug, purpose, replicate, the axes declared for the purpose)"
 
 
@@ -104,48 +88,10 @@ def read(folder: Path) -> dict[str, Any] | None:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise StoreError(f"{path} is no record: {error}; remove it and run the study again") from error
-    fault = _fault(record)
+    fault = fault_of(record)
     if fault is not None:
         raise StoreError(f"{path} is no record of a run: {fault}; remove it and run the study again")
     return record  # type: ignore[no-any-return]
-
-
-def _fault(record: Any) -> str | None:
-    """What is wrong with what a record says, as far as it is read again."""
-    if not isinstance(record, dict):
-        return f"expected an object; got {type(record).__name__}"
-    for name in ("study", "preset", "tables", "verdicts"):
-        if name not in record:
-            return f"it lacks {name!r}"
-    for name, kind in KINDS.items():
-        if name in record and not _is_a(record[name], kind):
-            return f"{name!r} is {record[name]!r:.40}"
-    if not record["study"].isidentifier():  # it is looked up by name, and must be no path
-        return f"no study is called {record['study']!r:.40}"
-    for name, sha256 in record["tables"].items():
-        if Path(name).name != name or not isinstance(sha256, str):
-            return f"it names the table {name!r:.40}"
-    for claim, decided in record["verdicts"].items():
-        if not isinstance(decided, dict) or not decided.keys() >= OF_A_VERDICT.keys():
-            return f"the verdict of {claim!r:.40} lacks fields"
-        if decided["outcome"] not in OUTCOMES or not all(
-            _is_a(decided[name], kind) for name, kind in OF_A_VERDICT.items()
-        ):
-            return f"the verdict of {claim!r:.40} has fields of another kind"
-    if not all(isinstance(values, list) for values in record.get("axes", {}).values()):
-        return "an axis has no list of values"
-    seeds = record.get("seeds")
-    if seeds and not (_is_a(seeds.get("rule"), (str,)) and _is_a(seeds.get("purposes"), (dict,))):
-        return "'seeds' lacks its rule or its purposes"
-    if seeds and not all(isinstance(axes, list) for axes in seeds["purposes"].values()):
-        return "a seed's purpose has no list of axes"
-    if not all(isinstance(made, dict) for made in record.get("made", ())):
-        return "'made' holds another kind of thing"
-    return None
-
-
-def _is_a(value: Any, kinds: tuple[type, ...]) -> bool:
-    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
 def require(folder: Path) -> dict[str, Any]:
