@@ -77,7 +77,7 @@ SELECTED = (
     "meta tensor",
 )
 # What may be refused though others read it: by what the method is.
-TOLD = ("never repeats", "by ranks", "a class has a single member")
+TOLD = ("never repeats", "by ranks", "a class has a single member", "no table")
 BOUNDS = (
     "info_nce",
     "nwj",

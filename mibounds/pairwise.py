@@ -42,7 +42,8 @@ def kind_of(column: Series) -> Kind:
     """
     if column.dtype.kind not in "iuf":
         return "discrete"
-    n_values = len(np.unique(column.to_numpy(dtype=np.float64, na_value=np.nan)))
+    with np.errstate(over="ignore"):  # what a float cannot hold is refused with its row
+        n_values = len(np.unique(column.to_numpy(dtype=np.float64, na_value=np.nan)))
     if n_values <= min(MOST_DISCRETE_VALUES, len(column) / 5):
         return "discrete"
     return "rounded" if len(column) - n_values > ROUNDED * len(column) else "continuous"

@@ -55,8 +55,8 @@ def named(studies: Iterable[str], results: Path) -> list[tuple[Study, Path]]:
 
 def folders(results: Path) -> list[Path]:
     """All folders in `results` that hold a run."""
-    paths = (results / RECORD, *sorted(results.glob(f"*/{RECORD}")))
     try:
+        paths = (results / RECORD, *sorted(results.glob(f"*/{RECORD}")))
         found = [path.parent for path in paths if path.is_file()]
     except OSError as error:  # such as a name that is too long
         raise StoreError(f"cannot read {results}: {error.strerror or error}") from error

@@ -21,7 +21,7 @@ from mibounds.estimators.certified import certify
 from mibounds.pairwise import pairwise
 
 INPUTS = all_inputs()
-QUICK = ("gaussian", "histogram", "discrete", "ross")
+QUICK = ("gaussian", "histogram")
 NUMBERS = [name for name, one in INPUTS.items() if one.kind == "numbers"]
 HELD = [name for name, one in INPUTS.items() if one.kind in ("holder", "unusable")]
 FEW = {"max_steps": 2, "check_every": 1}
@@ -42,22 +42,18 @@ def test_odd_numbers_are_read_or_doubted_or_refused(name):
         assert not row["outcome"].startswith("fault"), (method, row)
 
 
-@pytest.mark.parametrize("method", hostile.cheap())
+@pytest.mark.parametrize("method", ["gaussian", "histogram", "ksg", "mixed", "ross", "student_copula"])
 def test_units_do_not_matter(method):
-    x, y = pairs(96)
-    if method in ("discrete", "ross"):
-        x = x.round(0)
-    if method == "discrete":
-        y = y.round(0)
-    options = hostile._options(method)
-    plain = estimate(x, y, method=method, **options).nats
+    x, y = pairs(64)
+    x = x.round(0) if method == "ross" else x
+    plain = estimate(x, y, method=method).nats
     for unit_x, unit_y in UNITS if method in QUICK else UNITS[2:3]:
-        scaled = estimate(x * unit_x, y * unit_y, method=method, **options).nats
+        scaled = estimate(x * unit_x, y * unit_y, method=method).nats
         assert scaled == pytest.approx(plain, abs=1e-3), (unit_x, unit_y)
 
 
-@pytest.mark.parametrize("method", ["info_nce", "bracket", "mienf", "minde"])
-@pytest.mark.parametrize("name", ["one row at 1e200", "all but one row of both equal", "subnormal"])
+@pytest.mark.parametrize("method", ["info_nce", "mienf"])
+@pytest.mark.parametrize("name", ["one row at 1e200", "all but one row of both equal"])
 def test_what_trains_is_finite_or_refuses(name, method):
     row = hostile.judged(INPUTS[name], method, lambda x, y, method: estimate(x, y, method=method, **FEW))
     assert row["outcome"] in ("answer", "warned", "refused"), row
@@ -77,7 +73,7 @@ def test_a_certificate_of_far_values_is_finite_and_no_lie():
         ("each pair twice", "discrete", "stands in 2.0 pairs on the mean"),
         ("columns times 1e-30 and 1e30", "histogram", "cut into 3 bins each"),
         ("5 rows", "gaussian", "only 5 pairs"),
-        ("100 rows of 300 + 1, independent", "ksg", "more columns (301) than pairs (100)"),
+        ("100 rows of 60 + 60, independent", "ksg", "more columns (120) than pairs (100)"),
     ],
 )
 def test_what_is_doubtful_is_said(name, method, said):
