@@ -91,7 +91,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     fault = fault_of(record)
     if fault is not None:
         raise StoreError(f"{path} is no record of a run: {fault}; remove it and run the study again")
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 def require(folder: Path) -> dict[str, Any]:

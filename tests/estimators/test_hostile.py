@@ -108,7 +108,9 @@ def test_how_far_out_values_are():
 
 def test_numbers_whose_sums_overflow_are_refused_with_what_to_do():
     x, y = pairs(20)
-    with pytest.raises(DataError, match="column '0', holds numbers so large that their sums overflow; .* divide"):
+    with pytest.raises(
+        DataError, match=r"column '0', holds numbers so large that their sums overflow; .* divide"
+    ):
         paired_samples(x * 1e305, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -120,7 +122,9 @@ def test_what_was_given_stays_as_it_was():
     kept_x, kept_y = x.detach().clone(), y.copy()
     for method in QUICK[:2]:
         estimate(x, y, method=method)
-    assert torch.equal(x.detach(), kept_x) and np.array_equal(y, kept_y) and x.grad is None and x.requires_grad
+    assert (
+        torch.equal(x.detach(), kept_x) and np.array_equal(y, kept_y) and x.grad is None and x.requires_grad
+    )
 
 
 def test_tables_for_pairwise_are_looked_at():

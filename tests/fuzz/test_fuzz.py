@@ -53,7 +53,8 @@ def test_what_once_was_a_fault_is_none(target, seed, tmp_path):
 def test_a_case_is_the_same_each_time(tmp_path):
     def tried():
         return [
-            (_fuzz_targets.study_files(tmp_path, seed), (tmp_path / "toy.py").read_bytes()) for seed in range(40)
+            (_fuzz_targets.study_files(tmp_path, seed), (tmp_path / "toy.py").read_bytes())
+            for seed in range(40)
         ]
 
     first = tried()
