@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mibounds.data.categories import listed
 from mibounds.errors import DataError, MiboundsError, ParameterError
 from mibounds.statistics import holm
 
@@ -121,7 +120,9 @@ def pairwise(
     names = [str(name) for name in table.columns]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise DataError(f"two columns must not have one name; got {listed(twice)} more than once")
+        raise DataError(
+            f"two columns must not have one name; got {', '.join(map(repr, twice[:8]))} more than once"
+        )
     if workers < 1:
         raise ParameterError(f"workers must be at least 1; got {workers}")
     if not 0 < confidence < 1:
