@@ -1,12 +1,14 @@
 """All benchmarks that this machine can run, or those that are named; each on one core, then on all.
 
-    python -m benchmarks [NAME ...]
+    python -m benchmarks [NAME ...] [OPTION ...]
     python -m benchmarks --list
 
 A benchmark is a module of this package: `python -m benchmarks.NAME --out FILE` writes its table. Each runs in a process
 of its own that computes with as many threads as it has cores; its two tables become one, `results/benchmarks/NAME.csv`,
-with processor, cores, threads and the load before it in front of each row; rows of other processors are kept. What the
-machine is stands in `machine.json` beside them. Exit codes: 0 all were measured, 1 a benchmark failed, 2 bad input.
+with processor, cores, threads and the load before it in front of each row; rows of other processors are kept. A module
+that says `KEPT = "reliability"` has its table in that folder. Options that are none of this command's, such as
+`--cases 100`, go to the benchmarks named. What the machine is stands in `machine.json`. Exit codes: 0 all were
+measured, 1 a benchmark failed, 2 bad input.
 """
 
 from __future__ import annotations
@@ -37,11 +39,15 @@ class Benchmark(NamedTuple):
     Attributes:
         summary: the first line of its docstring.
         pinned: whether it is run on one core too; `PINNED = False` in the module says no.
+        kept: the folder under `results` in which its table lies; `KEPT` in the module says another.
+        options: what is given to it behind `--out FILE`.
     """
 
     name: str
     summary: str
     pinned: bool
+    kept: str = "benchmarks"
+    options: tuple[str, ...] = ()
 
     @property
     def needs_cuda(self) -> bool:
@@ -64,7 +70,9 @@ def _read(path: Path) -> Benchmark:
         and isinstance(node.value, ast.Constant)
     }
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return Benchmark(path.stem, summary, settings.get("PINNED") is not False)
+    return Benchmark(
+        path.stem, summary, settings.get("PINNED") is not False, settings.get("KEPT", "benchmarks")
+    )
 
 
 def run(benchmark: Benchmark) -> int:
@@ -82,20 +90,20 @@ def run(benchmark: Benchmark) -> int:
             if code := _measure(benchmark, cores, out):
                 return code
             tables.append(labelled(pd.read_csv(out), len(cores), load))
-    _tables.write(_tables.path_of(benchmark.name), pd.concat([*of_others(benchmark.name), *tables]))
+    kept = _tables.path_of(benchmark.name, benchmark.kept)
+    _tables.write(kept, pd.concat([*of_others(kept), *tables]))
     return 0
 
 
 def _measure(benchmark: Benchmark, cores: list[int], out: Path) -> int:
-    command = [sys.executable, "-m", f"benchmarks.{benchmark.name}", "--out", str(out)]
+    command = [sys.executable, "-m", f"benchmarks.{benchmark.name}", "--out", str(out), *benchmark.options]
     environment = _machine.environment(threads=len(cores))
     with _machine.pinned(cores):
         return subprocess.run(command, cwd=HERE.parent, env=environment).returncode
 
 
-def of_others(name: str) -> list[pd.DataFrame]:
+def of_others(kept: Path) -> list[pd.DataFrame]:
     """What the kept table holds of other processors: a ratio of one says little of the other's."""
-    kept = _tables.path_of(name)
     table = pd.read_csv(kept) if kept.is_file() else pd.DataFrame()
     return [table[table["processor"] != _machine.processor()]] if "processor" in table else []
 
@@ -140,13 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="by default all that this machine can run")
     parser.add_argument("--list", action="store_true", help="name them and what they measure")
-    options = parser.parse_args(arguments)
+    options, of_benchmarks = parser.parse_known_args(arguments)
     there = found()
+    if of_benchmarks and not options.names:
+        parser.error(f"{' '.join(of_benchmarks)} is no option here; name the benchmark that it is for")
     if options.list:
         print("\n".join(f"{name:20} {benchmark.summary}" for name, benchmark in there.items()))
         return 0
     try:
-        asked = chosen(options.names, there)
+        asked = [one._replace(options=tuple(of_benchmarks)) for one in chosen(options.names, there)]
     except UnknownNameError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2

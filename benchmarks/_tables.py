@@ -13,9 +13,9 @@ from mibounds import files
 RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
 
 
-def path_of(name: str) -> Path:
-    """Of the table that the benchmark `name` keeps."""
-    return RESULTS / f"{name}.csv"
+def path_of(name: str, kept: str = RESULTS.name) -> Path:
+    """Of the table that the benchmark `name` keeps, in `results/benchmarks` or the folder `kept` beside it."""
+    return (RESULTS if kept == "benchmarks" else RESULTS.parent / kept) / f"{name}.csv"
 
 
 def write(out: Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:

@@ -39,9 +39,10 @@ def kind_of(column: Series) -> Kind:
         >>> kind_of(pd.Series([0, 1] * 10)), kind_of(pd.Series(np.arange(200) // 3)), kind_of(pd.Series(np.arange(200)))
         ('discrete', 'rounded', 'continuous')
     """
-    n_values = column.nunique()
     if column.dtype.kind not in "iuf":
         return "discrete"
+    with np.errstate(over="ignore"):  # what a float cannot hold is refused with its row
+        n_values = len(np.unique(column.to_numpy(dtype=np.float64, na_value=np.nan)))
     if n_values <= min(MOST_DISCRETE_VALUES, len(column) / 5):
         return "discrete"
     return "rounded" if len(column) - n_values > ROUNDED * len(column) else "continuous"
@@ -96,7 +97,8 @@ def pairwise(
         p_value is of no information, one-sided, by the estimate over its standard error, which the interval's half
         width tells under a normal law; p_holm is adjusted for all pairs by Holm's procedure.
 
-    Raises: DataError for fewer than two columns; UnknownNameError; ParameterError.
+    Raises: DataError for what is no DataFrame, fewer than two columns, no rows, or two columns of one name;
+        UnknownNameError; ParameterError.
 
     Example:
         >>> import pandas as pd
@@ -109,25 +111,35 @@ def pairwise(
 
     from mibounds.estimators import build
 
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"table must be a pandas DataFrame; got {type(table).__name__}")
     if table.shape[1] < 2:
         raise DataError(f"expected two columns or more; got {table.shape[1]}")
+    if len(table) == 0:
+        raise DataError("expected rows; the table has none")
+    names = [str(name) for name in table.columns]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise DataError(
+            f"two columns must not have one name; got {', '.join(map(repr, twice[:8]))} more than once"
+        )
     if workers < 1:
         raise ParameterError(f"workers must be at least 1; got {workers}")
     if not 0 < confidence < 1:
         raise ParameterError(f"confidence must lie between 0 and 1; got {confidence}")
     if method is not None:
         build(method)
-    kinds = {str(name): kind_of(column) for name, column in table.items()}
     columns = {str(name): column for name, column in table.items()}
+    kinds = {name: kind_of(column) for name, column in columns.items()}
     pairs = [
         _Pair(a, b, method or method_for(kinds[a], kinds[b])) for a, b in itertools.combinations(kinds, 2)
     ]
 
     def row(pair: _Pair) -> dict[str, Any]:
-        names = {"column_x": pair.first, "column_y": pair.second}
+        both = {"column_x": pair.first, "column_y": pair.second}
         of_kind = {"kind_x": kinds[pair.first], "kind_y": kinds[pair.second], "method": pair.method}
         return (
-            names
+            both
             | of_kind
             | _measured(columns[pair.first], columns[pair.second], pair.method, seed, confidence)
         )

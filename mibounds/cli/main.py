@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a claim's check or a run failed, 2 the user's input, 130 s
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,7 +25,7 @@ from mibounds.cli.report import report
 from mibounds.cli.run import run
 from mibounds.cli.status import status
 from mibounds.cli.verdicts import verdicts
-from mibounds.errors import MiboundsError, UnknownNameError
+from mibounds.errors import MiboundsError, ParameterError, UnknownNameError
 
 OK, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
@@ -74,6 +75,7 @@ for command in (
 def call(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. Only a bug raises."""
     try:
+        _require_text(arguments)
         return mibounds.main(list(arguments), prog_name="mibounds", standalone_mode=False) or OK
     except click.Abort:
         say("stopped; the same command goes on from there")
@@ -84,6 +86,19 @@ def call(arguments: Sequence[str]) -> int:
     except MiboundsError as error:
         say(str(error))
         return BAD_INPUT
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Raises ParameterError for what no shell can give, and no file can be called."""
+    for argument in arguments:
+        try:
+            sound = b"\0" not in os.fsencode(argument)
+        except UnicodeEncodeError:
+            sound = False
+        if not sound:
+            raise ParameterError(
+                f"an argument must be text without NUL and lone surrogates; got {argument!r:.80}"
+            )
 
 
 def _usage(error: click.ClickException) -> str:

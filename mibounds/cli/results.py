@@ -39,7 +39,10 @@ def out_folder(study: Study, preset: str, altered: bool, out: Path | None) -> Pa
 
 def folder_of(results: Path, slug: str) -> Path:
     """The study's folder in `results`, which may be that folder itself."""
-    return results if (results / RECORD).is_file() else results / slug
+    try:
+        return results if (results / RECORD).is_file() else results / slug
+    except OSError as error:
+        raise StoreError(f"cannot read {results}: {error.strerror or error}") from error
 
 
 def named(studies: Iterable[str], results: Path) -> list[tuple[Study, Path]]:
@@ -52,9 +55,11 @@ def named(studies: Iterable[str], results: Path) -> list[tuple[Study, Path]]:
 
 def folders(results: Path) -> list[Path]:
     """All folders in `results` that hold a run."""
-    found = [
-        path.parent for path in (results / RECORD, *sorted(results.glob(f"*/{RECORD}"))) if path.is_file()
-    ]
+    try:
+        paths = (results / RECORD, *sorted(results.glob(f"*/{RECORD}")))
+        found = [path.parent for path in paths if path.is_file()]
+    except OSError as error:  # such as a name that is too long
+        raise StoreError(f"cannot read {results}: {error.strerror or error}") from error
     if not found:
         raise StoreError(f"no results in {results}: run a study first, or name another folder with --results")
     return found

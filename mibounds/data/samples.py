@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from mibounds.data.categories import codes_of, entries_of, listed, one_hot
 from mibounds.errors import DataError, ShapeError
+
+# Sums over a million rows of what is smaller stay finite.
+TOO_LARGE = 1e302
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
             Columns of text and pandas' categories are taken as categories, if their values repeat.
         repeats_expected: whether rows that repeat an earlier one are as it should be, as of discrete values.
 
-    Raises: DataError for objects, dates, complex numbers, NaN, infinity, missing entries, text that hardly repeats, an
-        empty or wholly constant side; ShapeError for unequal lengths or more than two dimensions.
+    Raises: DataError for objects, dates, complex numbers, NaN, infinity, numbers of 1e302 and more, missing entries,
+        text that hardly repeats, an empty or wholly constant side; ShapeError for unequal lengths or more than two
+        dimensions.
 
     Example:
         >>> paired_samples([[0, 1], [2, 1], [4, 1]], [1.0, 2.0, 4.0]).warnings
@@ -79,6 +83,7 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
     warnings = _misaligned(given)
     for side, of_side in sides.items():
         _require_finite(side, of_side.values)
+        _require_sums(side, of_side)
         sides[side], dropped = of_side.varying(side)
         warnings += dropped
     kept = {side: of_side.values for side, of_side in sides.items()}
@@ -108,7 +113,7 @@ class _Side:
             array = _from_torch(side, values)
         elif isinstance(values, np.ma.MaskedArray):
             _require_numeric(side, {side: values.dtype})
-            array = np.ma.filled(values.astype(np.float64), np.nan)
+            array = np.ma.filled(_as_floats(values, np.ma.array), np.nan)
         else:
             array = _from_nested(side, values)
         if array.ndim not in (1, 2):
@@ -123,7 +128,7 @@ class _Side:
                 for name, column in zip(names, array.T, strict=True)
             ]
             return cls(names, np.stack(codes, axis=1), dict(enumerate(names)))
-        return cls(names, np.array(array, dtype=np.float64), {})
+        return cls(names, _as_floats(array), {})
 
     @classmethod
     def _from_pandas(cls, side: str, frame: Any) -> _Side:
@@ -148,7 +153,7 @@ class _Side:
 
     def varying(self, side: str) -> tuple[_Side, list[str]]:
         """Without the columns that are constant, and a warning if there were any."""
-        varies = np.ptp(self.values, axis=0) > 0
+        varies = self.values.max(axis=0) > self.values.min(axis=0)
         if not varies.any():
             raise DataError(
                 f"{side} is constant over all {len(self.values)} rows; a constant shares no information"
@@ -175,17 +180,41 @@ def _is(values: Any, module: str, *names: str) -> bool:
 def _from_torch(side: str, values: Any) -> NDArray[Any]:
     if values.is_complex():
         raise DataError(f"{side} holds complex numbers; expected real ones, such as their parts side by side")
-    return values.detach().to("cpu").to_dense().double().numpy()
+    try:
+        array: NDArray[Any] = values.detach().to("cpu").to_dense().double().numpy()
+    except (
+        RuntimeError,
+        NotImplementedError,
+        TypeError,
+    ) as error:  # such as one without data, or of unequal rows
+        raise DataError(f"{side} is a tensor that gives no array of numbers: {_one_line(error)}") from error
+    return array
 
 
 def _from_nested(side: str, values: Any) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise ShapeError(f"{side} must be n or n x dim numbers, all rows equally long; {error}") from error
+        raise ShapeError(
+            f"{side} must be n or n x dim numbers, all rows equally long; {_one_line(error)}"
+        ) from error
+    except Exception as error:  # whatever the `__array__` of a user's object raises
+        raise DataError(
+            f"{side}, of type {type(values).__name__}, gives no array of numbers: {_one_line(error)}"
+        ) from error
     if array.size and not (array.dtype.kind == "U" or _is_all_text(array)):
         _require_numeric(side, {side: array.dtype})
     return array
+
+
+def _as_floats(array: Any, copied: Callable[..., Any] = np.array) -> Any:
+    """A copy as float64; what is too large for that becomes infinite, which is reported with its row."""
+    with np.errstate(over="ignore"):
+        return copied(array, dtype=np.float64)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _is_all_text(array: NDArray[Any]) -> bool:
@@ -209,6 +238,15 @@ def _require_finite(side: str, values: NDArray[np.float64]) -> None:
         raise DataError(
             f"{side} has NaN or infinity in {len(bad):,} of {len(values):,} rows, first in row {bad[0]}, from 0; "
             "remove or fill them"
+        )
+
+
+def _require_sums(side: str, of_side: _Side) -> None:
+    large = np.flatnonzero(np.abs(of_side.values).max(axis=0) >= TOO_LARGE)
+    if len(large):
+        raise DataError(
+            f"{side}, column {listed([of_side.names[i] for i in large])}, holds numbers so large that their sums "
+            f"overflow; expected less than {TOO_LARGE:g}: divide the column by a constant, which changes no information"
         )
 
 

@@ -7,7 +7,6 @@ import itertools
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibounds.data.categories import entries_of, listed
-from mibounds.errors import DataError, ParameterError, UnknownNameError
+from mibounds.errors import DataError, MiboundsError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-BROKEN = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+BOMB_BYTES, BOMB_TIMES = 2**30, 100
+MOST_SAID = 300  # characters of a reader's own message
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,13 @@ def read_table(path: str | Path) -> Table:
         ".npz": _read_npz,
         ".npy": _read_npy,
     }
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:  # such as a name that is too long
+        raise DataError(f"cannot read {str(path)!r:.80}: {error}") from error
+    if is_folder:
         raise DataError(f"{path} is a folder; expected a file")
-    if not path.exists():
+    if not is_there:
         raise DataError(f"there is no file {path}")
     if path.suffix.lower() not in readers:
         raise DataError(f"{path.name} must end in one of {', '.join(readers)}")
@@ -74,8 +78,12 @@ def read_table(path: str | Path) -> Table:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty")
         return Table(path.name, readers[path.suffix.lower()](path))
+    except MiboundsError:
+        raise
     except PermissionError as error:
         raise DataError(f"cannot read {path}: no permission") from error
+    except Exception as error:  # of spoilt bytes, readers raise anything, a TokenError or a MemoryError too
+        raise DataError(_why_unreadable(path, error)) from error
 
 
 def select_columns(table: Table, selection: str) -> DataFrame:
@@ -184,7 +192,9 @@ def _read_text(path: Path) -> dict[str, NDArray[Any]]:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} holds no rows of data") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} as text in columns: {str(error).strip()}") from error
+        raise DataError(
+            f"cannot read {path} as text in columns: {' '.join(str(error).split())[:MOST_SAID]}"
+        ) from error
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
     return {name: _array(body.iloc[:, i]) for i, name in enumerate(names)}
@@ -197,8 +207,6 @@ def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
         body = pd.read_parquet(path, engine="pyarrow")
     except ImportError as error:
         raise DataError("reading Parquet takes pyarrow: pip install 'mibounds[parquet]'") from error
-    except BROKEN as error:
-        raise DataError(_why_unreadable(path, error)) from error
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
     return {str(name): _array(body[name]) for name in body.columns}
@@ -221,18 +229,28 @@ def _is_number(text: str) -> bool:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except BROKEN as error:
-        raise DataError(_why_unreadable(path, error)) from error
+    with zipfile.ZipFile(path) as archive:
+        _require_no_bomb(path, sum(entry.file_size for entry in archive.infolist()))
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    others = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if others:
+        raise DataError(f"{path} holds {listed(others)}, which is no array; expected arrays alone")
+    return arrays
+
+
+def _require_no_bomb(path: Path, unpacked: int) -> None:
+    if unpacked > BOMB_BYTES and unpacked > BOMB_TIMES * path.stat().st_size:
+        raise DataError(
+            f"{path} would unpack to {unpacked / 2**30:,.1f} GiB, over {BOMB_TIMES} times its size; expected data: "
+            "if it is meant so, save it with numpy.savez, which does not compress"
+        )
 
 
 def _read_npy(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except BROKEN as error:
-        raise DataError(_why_unreadable(path, error)) from error
+    array = np.load(path, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path} is an archive of arrays; name it .npz")
     if array.ndim != 2:
         raise DataError(f"{path} holds an array of shape {array.shape}; expected n x columns")
     return {str(i): array[:, i] for i in range(array.shape[1])}
@@ -241,4 +259,5 @@ def _read_npy(path: Path) -> dict[str, NDArray[Any]]:
 def _why_unreadable(path: Path, error: BaseException) -> str:
     if "allow_pickle" in str(error) or "pickle" in str(error):
         return f"{path} holds Python objects, or no array at all; expected arrays of numbers, nothing is unpickled"
-    return f"cannot read {path}; it seems truncated or of another kind ({error})"
+    said = " ".join(f"{type(error).__name__} {error}".split())[:MOST_SAID]
+    return f"cannot read {path}; it seems truncated or of another kind ({said})"

@@ -17,6 +17,7 @@ from mibounds import registry
 from mibounds.data import Samples, paired_samples, read_table, select_sides
 from mibounds.data.categories import listed
 from mibounds.errors import DataError, ParameterError, UnknownNameError
+from mibounds.estimators._suspicions import suspicions
 from mibounds.estimators.base import Estimate, Estimator
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def estimate(
     seed = _integer(seed)
     samples = _samples(estimator, x, y, given)
     result = estimator.estimate(samples, seed, confidence)
-    return replace(result, warnings=samples.warnings + result.warnings)
+    suspected = suspicions(samples, estimator.far_out_from)
+    return replace(result, warnings=(*samples.warnings, *suspected, *result.warnings))
 
 
 def pointwise(

@@ -79,6 +79,16 @@ class Counts:
         n = len(self.x)
         return float(self.terms("jackknife").var() / n + self.degrees / (2 * n**2))
 
+    def entropies(self) -> tuple[float, float]:
+        """Of x's values and of y's, in nats: the information is no more than either."""
+        n = len(self.x)
+        return float(-np.log(self.x / n).mean()), float(-np.log(self.y / n).mean())
+
+    def pairs_a_value(self) -> float:
+        """On the mean, of the side with more values."""
+        n = len(self.x)
+        return n / max(float((1 / self.x).sum()), float((1 / self.y).sum()))
+
     def share_seen_once(self) -> float:
         """The share of pairs that share their cell with no other: about the probability of cells not seen at all."""
         return float((self.both == 1).mean())

@@ -67,6 +67,7 @@ class HeldOut(Estimator):
 
     folds: tuple[float, float, float] = (0.6, 0.2, 0.2)
 
+    far_out_from = 1000.0  # by then arcsinh and a few knots no longer reach the others
     direction: ClassVar[Direction] = "none"
     validity: ClassVar[str] = "none"
 
@@ -84,7 +85,7 @@ class HeldOut(Estimator):
         x, y = pairs.train
         again = self.pointwise(model, x[: len(values)], y[: len(values)], seed)
         nats, low, high = mean_interval(values.double().cpu().numpy(), confidence)
-        warnings = (*self.of_fit(history), *self.of_value(nats, high, again.mean().item()))
+        warnings = (*self.of_fit(history), *self.of_value(nats, high, again.mean().item(), len(values)))
         return self.result(nats, (low, high), pairs, confidence, warnings, history)
 
     def pairs(self, samples: Samples, seed: int) -> Pairs:
@@ -104,7 +105,7 @@ class HeldOut(Estimator):
         """Warnings of how the fit ended."""
         yield from ()
 
-    def of_value(self, nats: float, high: float, train_nats: float) -> Iterator[str]:
+    def of_value(self, nats: float, high: float, train_nats: float, n_report: int) -> Iterator[str]:
         """Warnings of what was read from the report fold, and from pairs that trained."""
         if train_nats - nats > max(OVERFITTED_NATS, high - nats):
             yield (
@@ -115,6 +116,11 @@ class HeldOut(Estimator):
             yield (
                 "the estimate is negative, which no mutual information is: the model found nothing that holds on "
                 "other pairs"
+            )
+        if nats > math.log(n_report):
+            yield (
+                f"the estimate is more than ln of the {n_report:,} pairs that it was read from, "
+                f"{math.log(n_report):.2f} nats: as much rests on the model alone, and the truth may be infinite"
             )
 
     def result(

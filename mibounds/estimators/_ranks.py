@@ -23,11 +23,12 @@ def probabilities(values: Array) -> Array:
 
 
 def normal_scores(values: Array) -> Array:
-    """The normal quantiles of `probabilities`, scaled to unit mean square: `n x dim`."""
+    """The normal quantiles of `probabilities`, scaled to unit mean square; of a constant column 0: `n x dim`."""
     from scipy.special import ndtri
 
     scores: Array = ndtri(probabilities(values))
-    return scores / np.sqrt((scores**2).mean(axis=0))
+    size = np.sqrt((scores**2).mean(axis=0))
+    return scores / np.where(size > 0, size, 1.0)
 
 
 def places(values: Array, random: np.random.Generator) -> Array:

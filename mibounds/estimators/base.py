@@ -96,13 +96,16 @@ class Estimator(ABC):
 
     Facts: name, its file's name; references; conditional, whether it takes samples with a z and then estimates
     I(x; y | z); categories, what it takes columns of categories as: "codes" of discrete values, among which repeats
-    are no copies, columns of 0 and 1 ("one-hot"), "either" of these by itself, or not at all ("refused").
+    are no copies, columns of 0 and 1 ("one-hot"), "either" of these by itself, or not at all ("refused"); far_out_from,
+    how many times what its quartiles tell a column's standard deviation may be before far values hide the others, which
+    is then warned of.
     """
 
     name: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
     conditional: ClassVar[bool] = False
     categories: ClassVar[Literal["refused", "one-hot", "codes", "either"]] = "refused"
+    far_out_from: ClassVar[float] = math.inf
 
     def require_counts(self, **least: int) -> None:
         """Raises ParameterError unless each named parameter is a whole number, at least as large."""

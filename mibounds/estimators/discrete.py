@@ -16,6 +16,7 @@ from mibounds.estimators._terms import normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 
 SPARSE = 0.1  # of the pairs alone in their cell
+FEW_PAIRS_A_VALUE = 5
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ def _warnings(counts: Counts, nats: float) -> Iterator[str]:
         yield (
             f"{counts.share_seen_once():.0%} of the pairs are alone in their cell of the table: many cells were not "
             "seen at all, and the estimate is too high"
+        )
+    elif counts.pairs_a_value() < FEW_PAIRS_A_VALUE:
+        yield (
+            f"a value of x or of y stands in {counts.pairs_a_value():.1f} pairs on the mean: copies of pairs, or "
+            "continuous columns, make such a table read far too much"
         )
     if nats < 0:
         yield NEGATIVE

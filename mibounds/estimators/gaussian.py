@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.errors import DataError
+from mibounds.estimators._ranks import normal_scores
 from mibounds.estimators._terms import FromTerms, Terms
+from mibounds.estimators.base import Estimate
 
 Array: TypeAlias = NDArray[np.float64]
 
+NOT_NORMAL_NATS, NOT_NORMAL_ERRORS = 0.05, 3.0
 NEGLIGIBLE = 1e-10  # of the largest singular value: columns that are linear in the others
 
 
@@ -46,6 +50,24 @@ class Gaussian(FromTerms):
     validity = "unbiased if jointly Gaussian"
     references = ("Misra, Singh and Demchuk 2005", "Brillinger 2004")
 
+    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        found = super().estimate(samples, seed, confidence)
+        return replace(found, warnings=(*found.warnings, *self._of_columns(found.nats, samples, seed)))
+
+    def _of_columns(self, nats: float, samples: Samples, seed: int) -> Iterator[str]:
+        """Whether columns are so far from normal that their ranks tell something else."""
+        z = None if samples.z is None else normal_scores(samples.z)
+        try:
+            by_ranks = self.terms(Samples(normal_scores(samples.x), normal_scores(samples.y), z=z), seed)
+        except DataError:
+            yield "columns are not normal: by their ranks one side is a function of the other; take ksg_extrapolated"
+            return
+        if abs(by_ranks.nats - nats) > max(NOT_NORMAL_NATS, NOT_NORMAL_ERRORS * by_ranks.error):
+            yield (
+                f"columns are not normal: of their ranks' normal scores it reads {by_ranks.nats:.3f} nats; take "
+                "gaussian_copula, or auto"
+            )
+
     def terms(self, samples: Samples, seed: int) -> Terms:
         """Of each pair ln p(x, y) / p(x) p(y) under the fitted Gaussian, less the plug-in's bias, which all share."""
         n, white_x, white_y, rank_z = len(samples), _whitened(samples.x), _whitened(samples.y), 0
@@ -55,6 +77,8 @@ class Gaussian(FromTerms):
             white_x, white_y = _beyond(white_z, white_x, "x"), _beyond(white_z, white_y, "y")
         rank_x, rank_y = white_x.shape[1], white_y.shape[1]
         least = rank_x + rank_y + rank_z + 2
+        if min(rank_x, rank_y) == 0:
+            raise DataError(f"a side is constant over {n} samples; a constant shares no information")
         if n < least:
             raise DataError(f"too few samples for {least - 2} columns: {n}; expected at least {least}")
         turn_x, correlations, turn_y = np.linalg.svd(white_x.T @ white_y / n, full_matrices=False)
@@ -73,7 +97,8 @@ class Gaussian(FromTerms):
 def _whitened(values: Array) -> Array:
     """Uncorrelated columns of unit variance that span the centred columns of `values`: `n x dim` -> `n x rank`."""
     centred = values - values.mean(axis=0)
-    scaled = centred / np.abs(centred).max(axis=0)
+    largest = np.abs(centred).max(axis=0)
+    scaled = centred / np.where(largest > 0, largest, 1.0)
     columns, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
     return columns[:, sizes > NEGLIGIBLE * sizes[0]] * math.sqrt(len(values))
 

@@ -79,6 +79,7 @@ class KSG(Estimator):
         "Holmes and Nemenman 2019",
     )
     conditional = True
+    far_out_from = 10.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.neighbours, Integral) or self.neighbours < 1:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mibounds.data import Samples
-from mibounds.errors import ParameterError
+from mibounds.errors import DivergedError, ParameterError
 from mibounds.estimators import gaussian
 from mibounds.estimators._flows import Flowing
 from mibounds.estimators._training import Model
@@ -62,6 +63,10 @@ class MIENF(Flowing):
         model, history = self.fitted(pairs, seed)
         with torch.no_grad():
             latents = [z.double().cpu().numpy() for z, _ in model.get_submodule("latents")(*pairs.report)]
+        if not all(np.isfinite(side).all() for side in latents):
+            raise DivergedError(
+                "the flows' values are not finite on the report fold; look for extreme values in the data"
+            )
         found = gaussian.Gaussian().estimate(Samples(*latents), seed, confidence)
         return self.result(found.nats, found.interval, pairs, confidence, (*self.of_fit(history),), history)
 

@@ -67,6 +67,7 @@ class Mixed(Estimator):
     )
     conditional = True
     categories = "codes"
+    far_out_from = 10.0
 
     def __post_init__(self) -> None:
         for name in ("neighbours", "spreads"):

@@ -54,6 +54,7 @@ class Ross(Estimator):
     name = "ross"
     references = ("Ross 2014",)
     categories = "codes"
+    far_out_from = 10.0
 
     def __post_init__(self) -> None:
         for name in ("neighbours", "spreads"):

@@ -107,6 +107,7 @@ class Variational(Estimator):
     name = "variational"
     conditional = True
     categories = "one-hot"
+    far_out_from = 1000.0
 
     def __post_init__(self) -> None:
         require_shares(self.folds)

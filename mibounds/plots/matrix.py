@@ -43,6 +43,7 @@ def draw_matrix(matrix: pd.DataFrame, unit: str = "nats") -> Figure:
         top.axis("off")
         names = [matrix.columns[i] for i in leaves or []]
         shown = matrix.reindex(index=names, columns=names)
+        most = float(np.nan_to_num(shown.to_numpy(), nan=0.0).max())
         below.set_facecolor(GREY)
         style: dict[str, Any] = {"annot": n <= MOST_WRITTEN_OUT, "fmt": "z.2f", "annot_kws": {"size": 6}}
         sns.heatmap(
@@ -51,6 +52,7 @@ def draw_matrix(matrix: pd.DataFrame, unit: str = "nats") -> Figure:
             mask=shown.isna(),
             cmap="viridis",
             vmin=0,
+            vmax=most if most > 0 else 1.0,  # of columns that share nothing, all values may be under 0
             cbar=False,
             **style,
         )

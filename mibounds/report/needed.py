@@ -31,7 +31,10 @@ def rows_needed(claim: Claim, tables: Tables, axes: Iterable[str]) -> dict[str, 
     boxes = {}
     for name, table in tables.items():
         if STATUS in table:
-            asked = _Asked(claim, tables, name)
+            try:
+                asked = _Asked(claim, tables, name)
+            except Exception:  # the study's own code: what it raised is said where the verdict is computed
+                continue
             if asked.minds(table[STATUS].notna()):
                 boxes[name] = _box(asked, table, [axis for axis in axes if axis in table])
     return boxes

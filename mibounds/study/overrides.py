@@ -47,10 +47,18 @@ def _one_value(axis: str, declared: Sequence[Value], value: Value) -> Value:
     if any(isinstance(own, (str, bool)) for own in declared):
         raise UnknownNameError(f"value of axis {axis}", str(value), {str(own) for own in declared})
     whole = all(isinstance(own, int) for own in declared)
-    if isinstance(value, (str, bool)) or not math.isfinite(value) or (whole and value != int(value)):
+    if isinstance(value, (str, bool)) or not _is_finite(value) or (whole and value != int(value)):
         kind = "whole numbers" if whole else "numbers"
-        raise ParameterError(f"axis {axis!r} takes {kind} such as {declared[0]}; got {value!r}")
+        raise ParameterError(f"axis {axis!r} takes {kind} such as {declared[0]}; got {value!r:.80}")
     return int(value) if whole else float(value)
+
+
+def _is_finite(value: float) -> bool:
+    """Whether it is a number that a float can hold, which not all of Python's integers are."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _parse(declared: Sequence[Value], text: str) -> Value:

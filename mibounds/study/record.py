@@ -13,6 +13,7 @@ from mibounds import files
 from mibounds.errors import StoreError
 from mibounds.study.cell import digest
 from mibounds.study.grid import Grid
+from mibounds.study.record_shape import fault_of
 from mibounds.study.study import TABLE, Tables, Value
 from mibounds.study.verdict import Verdict
 
@@ -87,8 +88,9 @@ def read(folder: Path) -> dict[str, Any] | None:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise StoreError(f"{path} is no record: {error}; remove it and run the study again") from error
-    if not isinstance(record, dict) or not {"study", "preset", "tables", "verdicts"} <= record.keys():
-        raise StoreError(f"{path} is no record of a run; remove it and run the study again")
+    fault = fault_of(record)
+    if fault is not None:
+        raise StoreError(f"{path} is no record of a run: {fault}; remove it and run the study again")
     return record
 
 
