@@ -49,7 +49,9 @@ def _leave_signals_to_the_runner() -> None:
     names = ("SIGINT", "SIGTERM", "SIGUSR2") if "SLURM_JOB_ID" in os.environ else ("SIGINT",)
     before = {name: signal.signal(getattr(signal, name), signal.SIG_IGN) for name in names}
     if len(before) > 1:  # a study's own processes, loaders of data for one, are ended by SIGTERM
-        os.register_at_fork(after_in_child=lambda: [signal.signal(getattr(signal, n), before[n]) for n in names[1:]])
+        os.register_at_fork(
+            after_in_child=lambda: [signal.signal(getattr(signal, n), before[n]) for n in names[1:]]
+        )
 
 
 def _listen(requests: queue.SimpleQueue[str]) -> None:
