@@ -201,7 +201,9 @@ def _require_answer(address: str | None) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=AWAITED_SECONDS * 5).close()
     except (OSError, OverflowError) as error:
-        raise ParameterError(f"no Ray answers at {address}: {error}; start one there by ray start --head") from error
+        raise ParameterError(
+            f"no Ray answers at {address}: {error}; start one there by ray start --head"
+        ) from error
 
 
 def _started_here(address: str | None) -> dict[str, Any]:
