@@ -143,6 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := _slurm_node.missing():
         print(f"slurm: not here: {', '.join(missing)}", file=sys.stderr)
         return 2
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored in the background of a shell, and then by children
     rows = []
     with tempfile.TemporaryDirectory() as folder, _slurm_node.running(Path(folder)):
         for scene in options.scenes:
