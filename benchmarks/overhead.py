@@ -5,7 +5,7 @@
 `mibounds run` itself, in a process of its own, on `benchmarks/studies/sweep.py`: cells in packs of 1, 4, 16 and 64, by
 the local engine with one worker (serial), by all its workers, by a Ray that is started for it, and by jobs of submitit
 on this machine. The start, which does not grow with the grid, is measured on 12 cells and taken off: `ms_a_cell` is
-what wall clock a cell adds, of the faster of two runs each. Memory: the largest of the runner's process in the first
+what wall clock a cell adds. Memory: the largest of the runner's process in the first
 tenth of the measuring and in the last but one; after that, cells are gathered and tables made.
 Writes `results/benchmarks/overhead.csv`, a row an engine. Exit codes: 0 all tables are equal, 1 one is not, or a run
 failed.
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
     parser.add_argument("--replicates", type=int, default=N_REPLICATES, help="(default: %(default)s)")
     parser.add_argument(
-        "--repeats", type=int, default=2, help="of which the fastest counts (default: %(default)s)"
+        "--repeats", type=int, default=1, help="of which the fastest counts (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     here = [name for name, one in CONTENDERS.items() if one.needs is None or find_spec(one.needs)]

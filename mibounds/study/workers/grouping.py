@@ -12,8 +12,8 @@ ROUNDS = 3  # groups that a worker gets, so that those who are done early take s
 def grouped(seconds: Sequence[float], n_workers: int, longest: float = LONGEST_SECONDS) -> list[range]:
     """Cut a row of packs into groups of consecutive ones.
 
-    Each group lasts as long as it takes to keep all workers busy for a few rounds, but no less than twenty seconds (a worker's
-    start should not matter) and, unless a single pack does, no more than `longest`.
+    Each group lasts as long as it takes to keep all workers busy for a few rounds; but no less than twenty seconds, so
+    that a worker's start does not matter, and, unless a single pack does, no more than `longest`.
 
     Args:
         seconds: of each pack, as guessed.
