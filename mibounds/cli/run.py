@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibounds.cli.engine_options import engine_of, engine_options
 from mibounds.cli.errors import say_all
 from mibounds.cli.grid_options import grid_of, grid_options
 from mibounds.cli.results import out_folder, out_option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("studies", metavar="STUDY...|all", nargs=-1, required=True)
 @grid_options
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda")
-@click.option("--workers", type=int, metavar="N", help="Processes; by default one a core.")
+@engine_options
 @out_option
 @click.option(
     "--fresh", is_flag=True, help="Measure everything anew; by default a run goes on where it was stopped."
@@ -31,9 +32,10 @@ def run(
     settings: tuple[str, ...],
     replicates: int | None,
     device: str,
-    workers: int | None,
+    engine: str,
     out: Path | None,
     fresh: bool,
+    **of_engine: Any,
 ) -> int:
     """Run studies, or go on with stopped ones.
 
@@ -46,6 +48,7 @@ def run(
     grids = [
         grid_of(one, preset, settings, replicates) for one in chosen
     ]  # all input is judged before any work
+    chosen_engine = engine_of(engine, of_engine)
     exit_code = 0
     for one, grid in zip(chosen, grids, strict=True):
         try:
@@ -56,8 +59,8 @@ def run(
                 overrides=study.parse_overrides(one, settings),
                 replicates=replicates,
                 device=device,
-                workers=workers,
                 fresh=fresh,
+                engine=chosen_engine,
             )
         except study.RunFailed as error:
             say_all(str(error), error.failures)

@@ -37,6 +37,7 @@ def make(
 ) -> dict[str, Any]:
     """All that record.json holds; `session` tells of the run itself (started, wall seconds, engine ...)."""
     study, table = grid.study, tables[TABLE]
+    cells_made = _distinct([payload["made"] for payload in payloads])
     return {
         "study": study.slug,
         "question": study.question,
@@ -46,13 +47,13 @@ def make(
         "grid": digest([cell.id for cell in grid.cells]),
         "axes": grid.axes,
         "settings": grid.settings,
-        "widths": sorted({len(pack.cells) for pack in grid.packs}),
+        "widths": _widths(grid, cells_made),
         "seeds": {"rule": SEEDS_RULE, "purposes": dict(study.seeds)},
         "cells": len(grid.cells),
         "rows": len(table),
         "failed": int((table["status"] != "ok").sum()),
         "cell_seconds": sum(payload["seconds"] for payload in payloads),
-        "made": _distinct([payload["made"] for payload in payloads]),
+        "made": cells_made,
         **session,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -100,6 +101,12 @@ def require(folder: Path) -> dict[str, Any]:
     if found is None:
         raise StoreError(f"no results in {folder}: there is no {NAME}; run the study first")
     return found
+
+
+def _widths(grid: Grid, cells_made: list[dict[str, Any]]) -> list[int]:
+    """Cells that were measured together: the packs', and what they were halved to where memory was not enough."""
+    packs = {len(pack.cells) for pack in grid.packs}
+    return sorted(packs | {made["width"] for made in cells_made if "width" in made})
 
 
 def _versions() -> dict[str, str]:

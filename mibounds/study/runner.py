@@ -208,6 +208,8 @@ def _measure(
                     reporter.running[id(task)] = task.label
                 case Ended(task, kind, reason):
                     reporter.running.pop(id(task), None)
+                    if event.note:
+                        reporter.note(f"tried again: {task.label}: {event.note}")
                     if kind == "store":
                         raise StoreError(reason)
                     if kind == "failed":
@@ -248,7 +250,7 @@ def _report_failures(grid: Grid, folder: Path, failures: list[Ended], n_finished
 def _earlier_session(folder: Path, session: dict[str, Any]) -> dict[str, Any]:
     """Nothing was measured: the record goes on telling of the run that did."""
     there = record.read(folder) or {}
-    names = (*session, "workers", "device", "device_name")
+    names = (*session, "workers", "nodes", "device", "device_name")
     return {name: there[name] for name in names if name in there}
 
 
