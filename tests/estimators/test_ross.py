@@ -102,7 +102,7 @@ def test_what_it_cannot_take_is_refused():
         value(words, words)
     with pytest.raises(DataError, match="never repeats"):
         value(x, x**2)
-    with pytest.raises(ParameterError, match="ross has no form given z; expected one of discrete"):
+    with pytest.raises(ParameterError, match="ross has no form given z; expected one of auto, discrete"):
         value(x, label, given=x**2)
     with pytest.raises(ParameterError, match="discrete must be auto, x or y"):
         value(x, label, discrete="z")
