@@ -28,13 +28,14 @@ def now() -> str:
 
 def make(
     grid: Grid,
-    payloads: list[dict[str, Any]],
+    cell_seconds: float,
+    cells_made: list[dict[str, Any]],
     tables: Tables,
     hashes: dict[str, str],
     decided: dict[str, Verdict],
     session: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that record.json holds; `session` tells of the run itself (started, wall seconds, engine ...)."""
+    """All that record.json holds; `cells_made` are the devices and versions of all cells, `session` tells of the run itself (started, wall seconds, engine ...)."""
     study, table = grid.study, tables[TABLE]
     return {
         "study": study.slug,
@@ -50,12 +51,13 @@ def make(
         "cells": len(grid.cells),
         "rows": len(table),
         "failed": int((table["status"] != "ok").sum()),
-        "cell_seconds": sum(payload["seconds"] for payload in payloads),
-        "made": _distinct([payload["made"] for payload in payloads]),
+        "cell_seconds": cell_seconds,
+        "made": cells_made,
         **session,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": _versions(),
+        "code": study.code,
         "study_sha256": files.sha256_of(study.file) if study.file else None,
         "tables": hashes,
         "verdicts": {claim: verdict.as_dict() for claim, verdict in decided.items()},
@@ -110,7 +112,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _distinct(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in sorted({json.dumps(one, sort_keys=True) for one in made})]
