@@ -84,7 +84,7 @@ def _first_line(function: ast.FunctionDef) -> int:
 def _strip(node: ast.AST) -> None:
     """Without docstrings and types, neither of which a number depends on."""
     if isinstance(node, (ast.Module, *DEFINITIONS)) and ast.get_docstring(node, clean=False) is not None:
-        node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node.body[0])]  # type: ignore[assignment]
+        node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node.body[0])]
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         node.returns = None
     if isinstance(node, ast.arg):
@@ -115,7 +115,7 @@ def _names(node: ast.AST) -> set[str]:
     """The names of the top level that its code reads, as the compiler finds them: no local and no attribute."""
     body = [ast.copy_location(ast.Expr(node), node)] if isinstance(node, ast.expr) else [node]
     future = [ast.ImportFrom("__future__", [ast.alias("annotations")], 0)]
-    module = ast.fix_missing_locations(ast.Module([*future, *body], []))  # type: ignore[list-item]
+    module = ast.fix_missing_locations(ast.Module([*future, *body], []))
     return set(_read(compile(module, "<study>", "exec")))
 
 

@@ -35,7 +35,10 @@ def make(
     decided: dict[str, Verdict],
     session: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that record.json holds; `cells_made` are the devices and versions of all cells, `session` tells of the run itself (started, wall seconds, engine ...)."""
+    """All that record.json holds.
+
+    `cells_made` are the devices and versions of all cells; `session` tells of the run itself (started, engine ...).
+    """
     study, table = grid.study, tables[TABLE]
     return {
         "study": study.slug,

@@ -142,13 +142,9 @@ def test_another_process_and_another_place_give_the_same_hash(code_of, tmp_path:
     elsewhere = tmp_path / "elsewhere" / "coded.py"
     elsewhere.parent.mkdir()
     elsewhere.write_text(FILE)
-    said = subprocess.run(
-        [sys.executable, "-c", "import sys; from mibounds import study; print(study.load(sys.argv[1]).code)"]
-        + [str(elsewhere)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    print_code = "import sys; from mibounds import study; print(study.load(sys.argv[1]).code)"
+    command = [sys.executable, "-c", print_code, str(elsewhere)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == here
 
 
