@@ -23,7 +23,12 @@ UNSAFE_CALLS = {
     "tempfile.mktemp",
     "os.system",
 }
-UNSAFE_METHODS = {"to_pickle", "extractall", "extract", "numpy_pickle"}  # of archives: `extractfile` is looked at
+UNSAFE_METHODS = {
+    "to_pickle",
+    "extractall",
+    "extract",
+    "numpy_pickle",
+}  # of archives: `extractfile` is looked at
 MAY_EXECUTE = {"mibounds/study/find.py", "mibounds/registry.py"}  # what the user names by its file
 
 

@@ -10,6 +10,7 @@ import click
 
 from mibounds.cli.errors import say_all
 from mibounds.cli.grid_options import grid_of, grid_options
+from mibounds.cli.plan import say_plan
 from mibounds.cli.results import out_folder, out_option
 from mibounds.cli.verdicts import rows_of, show
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     metavar="I/N",
     help="Measure this part of N alone, the packs dealt the same way on every machine; see `mibounds merge`.",
 )
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Say what the missing cells will take, from what such cells took before; nothing is measured.",
+)
 @out_option
 @click.option(
     "--fresh", is_flag=True, help="Measure everything anew; by default a run goes on where it was stopped."
@@ -39,6 +46,7 @@ def run(
     device: str,
     workers: int | None,
     shard: str | None,
+    only_plan: bool,
     out: Path | None,
     fresh: bool,
 ) -> int:
@@ -54,6 +62,10 @@ def run(
         grid_of(one, preset, settings, replicates) for one in chosen
     ]  # all input is judged before any work
     part = None if shard is None else study.Shard.parse(shard)
+    if only_plan:
+        for one, grid in zip(chosen, grids, strict=True):
+            say_plan(grid, out_folder(one, preset, grid.altered, out), part)
+        return 0
     exit_code = 0
     for one, grid in zip(chosen, grids, strict=True):
         start = study.run if part is None else partial(study.run_shard, shard=part)

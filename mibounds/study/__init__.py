@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         provided,
         rows_with,
     )
+    from mibounds.study.planning import Plan, plan
     from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, run_shard, status
     from mibounds.study.shard import Shard
     from mibounds.study.study import Axis, Claim, Measurement, Study
@@ -38,6 +39,7 @@ __all__ = [
     "Measurement",
     "Merged",
     "Pack",
+    "Plan",
     "Results",
     "RunFailed",
     "Shard",
@@ -57,6 +59,7 @@ __all__ = [
     "merge",
     "names",
     "parse_overrides",
+    "plan",
     "provided",
     "read_results",
     "redraw",
@@ -75,6 +78,7 @@ _HOMES = {
     "Measurement": "study",
     "Merged": "merging",
     "Pack": "cell",
+    "Plan": "planning",
     "Results": "runner",
     "RunFailed": "runner",
     "Shard": "shard",
@@ -94,6 +98,7 @@ _HOMES = {
     "merge": "merging",
     "names": "find",
     "parse_overrides": "overrides",
+    "plan": "planning",
     "provided": "parts",
     "read_results": "checking",
     "redraw": "runner",

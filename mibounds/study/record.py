@@ -14,6 +14,7 @@ from mibounds.errors import StoreError
 from mibounds.study.cell import digest
 from mibounds.study.grid import Grid
 from mibounds.study.study import TABLE, Tables, Value
+from mibounds.study.tables import Gathered
 from mibounds.study.verdict import Verdict
 
 NAME = "record.json"
@@ -28,8 +29,7 @@ def now() -> str:
 
 def make(
     grid: Grid,
-    cell_seconds: float,
-    cells_made: list[dict[str, Any]],
+    gathered: Gathered,
     tables: Tables,
     hashes: dict[str, str],
     decided: dict[str, Verdict],
@@ -37,7 +37,7 @@ def make(
 ) -> dict[str, Any]:
     """All that record.json holds.
 
-    `cells_made` are the devices and versions of all cells; `session` tells of the run itself (started, engine ...).
+    `gathered` tells of the cells, `session` of the run itself (started, engine ...); `tables` are as they were read.
     """
     study, table = grid.study, tables[TABLE]
     return {
@@ -54,8 +54,9 @@ def make(
         "cells": len(grid.cells),
         "rows": len(table),
         "failed": int((table["status"] != "ok").sum()),
-        "cell_seconds": cell_seconds,
-        "made": cells_made,
+        "cell_seconds": gathered.seconds,
+        "peak_mib": gathered.peak_mib,
+        "made": gathered.made,
         **session,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",

@@ -333,7 +333,7 @@ def _conclude(grid: Grid, folder: Path, session: dict[str, Any]) -> Results:
     written = tables.read(folder, hashes)
     decided = checking.verdicts(grid.study, written)
     _draw(grid.study, written, folder)
-    made = record.make(grid, gathered.seconds, gathered.made, written, hashes, decided, session)
+    made = record.make(grid, gathered, written, hashes, decided, session)
     record.write(folder, made)
     return Results(folder, made, written, decided)
 

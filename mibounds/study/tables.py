@@ -24,17 +24,21 @@ class Gathered:
 
     Attributes:
         seconds: that the cells took, added up.
+        peak_mib: the most that a worker held, None if none told.
         made: with which devices and versions, each once.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.peak_mib: float | None = None
         self._made: dict[str, dict[str, Any]] = {}
         self._tables = {TABLE: _Columns()}
 
     def add(self, point: Point, payload: dict[str, Any]) -> None:
         """A cell's rows: its point in front of each, `seconds` behind those of the tidy table."""
         self.seconds += payload["seconds"]
+        if payload["peak_mib"] is not None:
+            self.peak_mib = max(self.peak_mib or 0.0, payload["peak_mib"])
         self._made.setdefault(json.dumps(payload["made"], sort_keys=True), payload["made"])
         for name, measured in payload["tables"].items():
             table = self._tables.setdefault(name, _Columns())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from mibounds.errors import StoreError, StudyError
-from mibounds.study import find
+from mibounds.study import find, memory
 from mibounds.study.cell import Cell, Pack
 from mibounds.study.store import Store
 from mibounds.study.study import Measurement, Point, Study
@@ -84,6 +84,7 @@ def measure(task: Task, study: Study, device: str, made: dict[str, Any]) -> Ende
     store = Store(Path(task.folder))
     if store.holds(task.missing):  # a second runner was faster
         return Ended(task, "done")
+    memory.forget_peak()
     try:
         _measure(Pack(cells, device), study, store, made)
     except StoreError as error:
