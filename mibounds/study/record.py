@@ -49,7 +49,7 @@ def make(
         "grid": digest([cell.id for cell in grid.cells]),
         "axes": grid.axes,
         "settings": grid.settings,
-        "widths": sorted({len(pack.cells) for pack in grid.packs}),
+        "widths": _widths(grid, gathered.made),
         "seeds": {"rule": SEEDS_RULE, "purposes": dict(study.seeds)},
         "cells": len(grid.cells),
         "rows": len(table),
@@ -104,6 +104,12 @@ def require(folder: Path) -> dict[str, Any]:
     if found is None:
         raise StoreError(f"no results in {folder}: there is no {NAME}; run the study first")
     return found
+
+
+def _widths(grid: Grid, cells_made: list[dict[str, Any]]) -> list[int]:
+    """Cells that were measured together: the packs', and what they were halved to where memory was not enough."""
+    packs = {len(pack.cells) for pack in grid.packs}
+    return sorted(packs | {made["width"] for made in cells_made if "width" in made})
 
 
 def _versions() -> dict[str, str]:

@@ -279,6 +279,8 @@ def _measure(
                 case Ended(task, kind, reason):
                     running.pop(id(task), None)
                     reporter.running.pop(id(task), None)
+                    if event.note:
+                        reporter.note(f"tried again: {task.label}: {event.note}")
                     if kind == "store":
                         raise StoreError(reason)
                     if kind == "failed":
@@ -320,7 +322,7 @@ def _report_failures(
 def _earlier_session(folder: Path, session: dict[str, Any]) -> dict[str, Any]:
     """Nothing was measured: the record goes on telling of the run that did."""
     there = record.read(folder) or {}
-    names = (*session, "workers", "device", "device_name")
+    names = (*session, "workers", "nodes", "device", "device_name")
     return {name: there[name] for name in names if name in there}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mibounds import files
 from mibounds.errors import StoreError, StudyError
-from mibounds.study import memory
+from mibounds.study import peak
 from mibounds.study.cell import Cell, digest
 from mibounds.study.study import TABLE, Measurement, Row
 
@@ -93,7 +93,7 @@ class Store:
             "settings": cell.settings,
             "tables": tables,
             "seconds": seconds,
-            "peak_mib": memory.peak_mib(),
+            "peak_mib": peak.mib(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "made": made,
         }

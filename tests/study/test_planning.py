@@ -10,7 +10,7 @@ import pytest
 from benchmarks import plans
 from benchmarks.plans import row_of, whole_runs
 from mibounds import study
-from mibounds.study import Plan, Shard, make_grid, memory
+from mibounds.study import Plan, Shard, make_grid, peak
 from mibounds.study.planning import Known, known_of
 
 TIMED = """
@@ -91,7 +91,7 @@ def test_the_peak_of_memory_can_be_forgotten():
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("the system keeps one peak a process")
     block = bytearray(200 * 2**20)
-    high = memory.peak_mib()
+    high = peak.mib()
     del block
-    memory.forget_peak()
-    assert memory.peak_mib() < high - 100
+    peak.forget()
+    assert peak.mib() < high - 100

@@ -6,15 +6,16 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from mibounds.errors import StoreError, StudyError
-from mibounds.study import find, memory
+from mibounds.errors import ParameterError, StoreError, StudyError
+from mibounds.study import find, peak
 from mibounds.study.cell import Cell, Pack
 from mibounds.study.store import Store
 from mibounds.study.study import Measurement, Point, Study
+from mibounds.study.workers import memory
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Task:
         label: names the pack on a progress line.
         points, settings: the pack's cells.
         missing: ids of the cells that are not finished yet.
+        width: cells that are measured together, fewer than all of them after memory was not enough; None for all.
     """
 
     study_file: str
@@ -36,6 +38,7 @@ class Task:
     points: list[Point]
     settings: dict[str, Any]
     missing: list[str]
+    width: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,12 +58,18 @@ class Ended:
     Attributes:
         reason: one line, empty when done.
         trace: the traceback, for the failures' file.
+        note: one line on what was tried before, if anything: halves, or another worker.
     """
 
     task: Task
     kind: Literal["done", "failed", "store"]
     reason: str = ""
     trace: str = ""
+    note: str = ""
+
+    def as_answer(self) -> dict[str, str]:
+        """All but the task, in plain values."""
+        return {"kind": self.kind, "reason": self.reason, "trace": self.trace, "note": self.note}
 
 
 class Engine(ABC):
@@ -78,22 +87,62 @@ class Engine(ABC):
         """For the record: engine, device, workers ..."""
 
 
+def require_limit(minutes: float | None) -> float | None:
+    """The limit of a pack in seconds, None for no limit. Raises: ParameterError."""
+    if minutes is None:
+        return None
+    if not minutes > 0:
+        raise ParameterError(f"the limit of a pack must be more than 0 minutes; got {minutes:g}")
+    return 60 * minutes
+
+
+def halved(task: Task) -> Task | None:
+    """The same pack in parts of half the width; None where a cell is alone already."""
+    width = task.width or len(task.points)
+    return None if width == 1 else replace(task, width=(width + 1) // 2)
+
+
+def in_parts(task: Task) -> str:
+    """What a halved task does, in words."""
+    return f"its {len(task.points)} cells are measured {task.width} at a time"
+
+
 def measure(task: Task, study: Study, device: str, made: dict[str, Any]) -> Ended:
-    """Measure the pack whole and store its cells as they come; finished ones stay as they are."""
+    """Measure the pack and store its cells as they come; finished ones stay as they are.
+
+    It is measured whole. If memory is not enough for that, in halves: the same seeds, and results that differ in
+    rounding alone, where a run's numbers depend on its stack at all.
+    """
+    note = ""
+    while True:
+        ended, ran_out = _attempt(task, study, device, made)
+        narrower = halved(task) if ran_out else None
+        if narrower is None:
+            return replace(ended, note=note)
+        task, note = narrower, f"{ended.reason}; {in_parts(narrower)}"
+        memory.release()
+
+
+def _attempt(task: Task, study: Study, device: str, made: dict[str, Any]) -> tuple[Ended, bool]:
+    """How it ended, and whether for want of memory."""
     cells = tuple(Cell(study, point, task.settings) for point in task.points)
-    store = Store(Path(task.folder))
-    if store.holds(task.missing):  # a second runner was faster
-        return Ended(task, "done")
-    memory.forget_peak()
+    store, width = Store(Path(task.folder)), task.width or len(cells)
+    parts = [cells[start : start + width] for start in range(0, len(cells), width)]
+    made = made if len(parts) == 1 else made | {"width": width}
+    peak.forget()
     try:
-        _measure(Pack(cells, device), study, store, made)
+        for part in parts:
+            missing = {cell.id for cell in part} & set(task.missing)
+            if not store.holds(missing):  # else, a second runner was faster, or an attempt before this one
+                _measure(Pack(part, device), study, store, made)
     except StoreError as error:
-        return Ended(task, "store", str(error))
+        return Ended(task, "store", str(error)), False
     except Exception as error:  # the study's own code: whatever it raises is that pack's failure
         line = find.line_of(error, Path(task.study_file))
         where = "" if line is None else f" ({Path(task.study_file).name}, line {line})"
-        return Ended(task, "failed", find.one_line(error) + where, traceback.format_exc())
-    return Ended(task, "done")
+        reason = find.one_line(error) + where
+        return Ended(task, "failed", reason, traceback.format_exc()), memory.ran_out(error)
+    return Ended(task, "done"), False
 
 
 def _measure(pack: Pack, study: Study, store: Store, made: dict[str, Any]) -> None:

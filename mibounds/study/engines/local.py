@@ -9,8 +9,9 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from mibounds.errors import ParameterError, StudyError
-from mibounds.study.engines.base import Ended, Engine, Started, Task
-from mibounds.study.engines.process import WorkerProcess
+from mibounds.study.engines.base import Ended, Engine, Started, Task, require_limit
+from mibounds.study.workers.post import Post
+from mibounds.study.workers.process import WorkerProcess
 
 
 def n_cores() -> int:
@@ -23,19 +24,23 @@ class LocalEngine(Engine):
 
     Args:
         workers: how many; by default one a core on the CPU, a single one on a GPU, whose memory they share.
+        limit: the longest that a pack may take, in minutes; one that hangs is a failure. By default there is none.
+
+    Raises:
+        ParameterError: a value outside its domain.
     """
 
-    def __init__(self, workers: int | None = None):
+    def __init__(self, workers: int | None = None, limit: float | None = None):
         if workers is not None and workers < 1:
             raise ParameterError(f"workers must be at least 1; got {workers}")
-        self.workers = workers
+        self.workers, self._limit = workers, require_limit(limit)
         self._facts: dict[str, Any] = {}
 
     def facts(self) -> dict[str, Any]:
         return {"engine": "local", "cores": n_cores(), **self._facts}
 
     def run(self, tasks: Sequence[Task], device: str) -> Generator[Started | Ended | None]:
-        crew = _Crew(tasks, device)
+        crew = _Crew(tasks, device, self._limit)
         try:
             n_workers = min(self.workers or n_cores(), len(tasks))
             first = crew.hire(n_workers)
@@ -53,8 +58,8 @@ class LocalEngine(Engine):
 class _Crew:
     """The workers of one run: a thread for each hands it tasks and passes its answers on."""
 
-    def __init__(self, tasks: Sequence[Task], device: str):
-        self.device = device
+    def __init__(self, tasks: Sequence[Task], device: str, limit_seconds: float | None):
+        self.device, self._limit = device, limit_seconds
         self._left = len(tasks)
         self._waiting = queue.SimpleQueue[Task]()
         self._events = queue.SimpleQueue[Started | Ended]()
@@ -103,21 +108,13 @@ class _Crew:
             thread.join()
 
     def _serve(self, worker: WorkerProcess | None, n_workers: int) -> None:
+        post = Post(lambda: self.hire(n_workers), self._limit, worker)
         while not self._stopped:
             try:
                 task = self._waiting.get_nowait()
             except queue.Empty:
                 break
             self._events.put(Started(task))
-            try:
-                worker = worker or self.hire(n_workers)
-                answer = worker.ask(task.as_dict())
-            except (StudyError, ParameterError) as error:
-                self._events.put(Ended(task, "failed", str(error)))
-                continue
-            if answer is None:
-                self._events.put(Ended(task, "failed", worker.end()))
-                worker = None
-            else:
-                self._events.put(Ended(task, **answer))
-                self._stopped |= answer["kind"] == "store"
+            ended = post.measure(task)
+            self._events.put(ended)
+            self._stopped |= ended.kind == "store"

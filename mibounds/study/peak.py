@@ -9,13 +9,13 @@ from pathlib import Path
 MIB = 2**20
 
 
-def forget_peak() -> None:
+def forget() -> None:
     """Count anew from now on, where the system can: elsewhere a peak is that of the process's whole life."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_mib() -> float | None:
+def mib() -> float | None:
     """Of resident memory, in MiB; None where the system does not tell. A GPU's memory is not in it."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/self/status").read_text().splitlines():

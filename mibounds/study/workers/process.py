@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ class WorkerProcess:
 
     Attributes:
         device, device_name: what came of the greeting.
+        was_killed: whether its end came from outside, by SIGKILL: as a rule, for the memory that it took.
 
     Raises:
         StudyError: no process could be started.
@@ -36,7 +39,7 @@ class WorkerProcess:
         shares = dict.fromkeys(THREAD_VARIABLES, os.environ.get("OMP_NUM_THREADS", str(threads)))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mibounds.study.engines.worker"],
+                [sys.executable, "-P", "-m", "mibounds.study.workers.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=shares | dict(os.environ) | {"PYTHONPATH": path},
@@ -46,6 +49,9 @@ class WorkerProcess:
         except OSError as error:
             raise StudyError(f"a worker process could not start: {error.strerror or error}") from error
         self.device = self.device_name = ""
+        self.was_killed = False
+        self._overran: float | None = None
+        self._answering = threading.Lock()
 
     def greet(self, device: str) -> None:
         """Agree on the device: "auto", "cpu" or "cuda"; ParameterError if there is no such device here."""
@@ -57,18 +63,43 @@ class WorkerProcess:
             raise ParameterError(answer["refused"])
         self.device, self.device_name = answer["device"], answer["device_name"]
 
-    def ask(self, request: Any) -> dict[str, Any] | None:
-        """The answer to one request; None if the process is gone or dismissed."""
+    def ask(self, request: Any, limit_seconds: float | None = None) -> dict[str, Any] | None:
+        """The answer to one request; None if the process is gone, dismissed, or took longer than the limit."""
         requests, answers = self._process.stdin, self._process.stdout
         assert requests and answers
         line = json.dumps(request) + "\n"
         try:
-            requests.write(line)
-            requests.flush()
-            answer = answers.readline()
+            with self._ended_after(limit_seconds):
+                requests.write(line)
+                requests.flush()
+                answer = answers.readline()
         except (OSError, ValueError):  # a broken pipe, or one that `dismiss` closed
             return None
         return json.loads(answer) if answer.endswith("\n") else None
+
+    @contextmanager
+    def _ended_after(self, seconds: float | None) -> Iterator[None]:
+        """The process is killed if the block takes longer."""
+        if seconds is None:
+            yield
+            return
+        waiting = True
+
+        def kill() -> None:
+            with self._answering:
+                if waiting:
+                    self._overran = seconds
+                    self._process.kill()
+
+        timer = threading.Timer(seconds, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            with self._answering:
+                waiting = False
+            timer.cancel()
 
     def dismiss(self) -> None:
         """Close the worker's input: it ends, whatever it is at, as soon as no file is half-written."""
@@ -84,6 +115,9 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
+        if self._overran is not None:
+            return f"it took longer than the limit of {self._overran / 60:g} minutes, and was ended"
         if code < 0:
+            self.was_killed = -code == signal.SIGKILL
             return f"its worker was killed by {signal.Signals(-code).name} (out of memory, perhaps)"
         return f"its worker ended with exit code {code}"

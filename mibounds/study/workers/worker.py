@@ -1,4 +1,4 @@
-"""A worker process, `python -m mibounds.study.engines.worker`: tasks in and outcomes out as JSON lines.
+"""A worker process, `python -m mibounds.study.workers.worker`: tasks in and outcomes out as JSON lines.
 
 It ends when its standard input does, at once and in the midst of work: so no worker outlives the runner that
 started it, even one that was killed.
@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import platform
 import queue
 import signal
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mibounds import files
-from mibounds.errors import StudyError
+from mibounds.errors import StoreError, StudyError
 from mibounds.study import find
 from mibounds.study.engines.base import Ended, Task, measure
 from mibounds.study.study import Study
@@ -28,7 +29,7 @@ from mibounds.study.study import Study
 
 def main() -> None:
     """Serve until the standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
+    _leave_signals_to_the_runner()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # what a study prints goes to the terminal, not into the answers
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -39,8 +40,18 @@ def main() -> None:
     answers.flush()
     while True:
         ended = _work(Task(**json.loads(requests.get())), device.get("device", "cpu"))
-        answers.write(json.dumps({"kind": ended.kind, "reason": ended.reason, "trace": ended.trace}) + "\n")
+        answers.write(json.dumps(ended.as_answer()) + "\n")
         answers.flush()
+
+
+def _leave_signals_to_the_runner() -> None:
+    """Ctrl-C; and Slurm's warnings before a job's end, which go to all processes of the job."""
+    names = ("SIGINT", "SIGTERM", "SIGUSR2") if "SLURM_JOB_ID" in os.environ else ("SIGINT",)
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_IGN) for name in names}
+    if len(before) > 1:  # a study's own processes, loaders of data for one, are ended by SIGTERM
+        os.register_at_fork(
+            after_in_child=lambda: [signal.signal(getattr(signal, n), before[n]) for n in names[1:]]
+        )
 
 
 def _listen(requests: queue.SimpleQueue[str]) -> None:
@@ -53,8 +64,8 @@ def _listen(requests: queue.SimpleQueue[str]) -> None:
 def _work(task: Task, device: str) -> Ended:
     try:
         study = _study(task.study_file, task.study_sha256)
-    except StudyError as error:
-        return Ended(task, "failed", str(error))
+    except (StudyError, StoreError) as error:
+        return Ended(task, "failed", f"{error} (on {platform.node()})")
     return measure(task, study, device, {"device": device, **_versions()})
 
 
