@@ -1,0 +1,122 @@
+"""Faults at random moments, on the local engine or Ray: is a finished cell ever lost, twice in the table, or another?
+
+    python -m benchmarks.faults [--fault NAME] [--engine local] [--repeats 20]
+
+A cheap study of 96 cells runs in a process of its own, as `mibounds run` would; it is disturbed when some random number
+of cells is finished, or in a random cell. Then the same run is started again until it ends well. Held against what was
+there before: every finished cell's file is unchanged, no cell is twice in the table, the table is that of an
+undisturbed run, `mibounds check` is content, nothing half-written lies about. `results/reliability/faults.csv` gets a
+row a trial, the table of the benchmark a row a fault. A full disk and a read-only folder need root, to mount them.
+Exit codes: 0, 1 if anything was lost or differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import _tables
+from benchmarks._disturbances import FAULTS, NEED_MOUNTS, can_mount
+from benchmarks._trial import Trial, outcome
+from mibounds import study
+from mibounds.seeding import seed_of
+
+PINNED = False  # processes that wait for each other
+TABLE = _tables.path_of("faults")
+TRIALS = _tables.RESULTS.parent / "reliability" / "faults.csv"
+OPTIONS = {"local": {"workers": 2}}
+GOOD = {"lost": 0, "doubled": 0, "ended_well": True, "table_equal": True, "check_is_clean": True}
+
+
+def trials(fault: str, engine: str, repeats: int) -> Iterator[dict[str, Any]]:
+    for repeat in range(repeats):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            moment = random.Random(seed_of(fault, engine, repeat))
+            trial = Trial(Path(folder), engine, OPTIONS[engine], moment)
+            try:
+                row = outcome(trial, FAULTS[fault], undisturbed())
+            finally:
+                trial.end()
+        yield {"fault": fault, "engine": engine, "repeat": repeat} | row
+
+
+@cache
+def undisturbed() -> pd.DataFrame:
+    """The table of a run in which nothing happens."""
+    with tempfile.TemporaryDirectory() as folder:
+        calm = Trial(Path(folder), "local", OPTIONS["local"], random.Random(0))
+        results = study.run(calm.study, out=calm.out, workers=2, device="cpu")
+        return results.table.drop(columns="seconds")
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a fault and an engine: how often what held."""
+    by_fault = rows.groupby(["fault", "engine"], sort=False)
+    return by_fault.agg(
+        trials=("repeat", "size"),
+        cells=("cells", "first"),
+        cells_at_fault_low=("cells_at_fault", "min"),
+        cells_at_fault_high=("cells_at_fault", "max"),
+        needed_no_second_run=("runs_to_the_end", lambda runs: int((runs == 1).sum())),
+        runs_to_the_end_most=("runs_to_the_end", "max"),
+        cells_kept=("cells_after_fault", "sum"),
+        cells_lost=("lost", "sum"),
+        cells_doubled=("doubled", "sum"),
+        ended_well=("ended_well", "sum"),
+        tables_equal=("table_equal", "sum"),
+        checks_clean=("check_is_clean", "sum"),
+    ).reset_index()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.faults", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
+    parser.add_argument("--trials", type=Path, default=TRIALS, help="a row a trial (default: %(default)s)")
+    parser.add_argument("--fault", action="append", choices=FAULTS, help="by default all")
+    parser.add_argument("--engine", choices=OPTIONS, default="local")
+    parser.add_argument("--repeats", type=int, default=20, help="trials a fault (default: %(default)s)")
+    options = parser.parse_args(arguments)
+
+    chosen = options.fault or list(FAULTS)
+    with tempfile.TemporaryDirectory() as folder:
+        if not can_mount(Path(folder)):
+            print(
+                f"left out, since nothing can be mounted here: {', '.join(sorted(NEED_MOUNTS & {*chosen}))}"
+            )
+            chosen = [fault for fault in chosen if fault not in NEED_MOUNTS]
+    rows: list[dict[str, Any]] = []
+    for fault in chosen:
+        rows += trials(fault, options.engine, options.repeats)
+        bad = sum(
+            any(row[name] != good for name, good in GOOD.items()) for row in rows if row["fault"] == fault
+        )
+        print(
+            f"{fault:18} {options.engine}: {options.repeats} trials, {bad} of them not as they must be",
+            flush=True,
+        )
+        _keep(options.trials, rows, options.engine)
+    kept = pd.read_csv(options.trials)
+    _tables.write(options.out, summary(kept))
+    return int(any(row[name] != good for row in rows for name, good in GOOD.items()))
+
+
+def _keep(path: Path, rows: Sequence[dict[str, Any]], engine: str) -> None:
+    """Replace this engine's trials of these faults; others stay."""
+    new = pd.DataFrame(rows)
+    old = pd.read_csv(path) if path.is_file() else new.iloc[:0]
+    others = old[~((old["engine"] == engine) & old["fault"].isin(new["fault"]))]
+    _tables.write(path, pd.concat([others, new]) if len(others) else new)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
