@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mibounds.study.progress import Reporter
 
 FAILURES = "failures.txt"
+NAMED_FAILURES = 20
+TRACES = 100
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -284,8 +286,11 @@ def _measure(
                     if kind == "store":
                         raise StoreError(reason)
                     if kind == "failed":
-                        failures.append(event)
-                        reporter.note(f"failed: {task.label}: {reason}")
+                        failures.append(event if len(failures) < TRACES else replace(event, trace=""))
+                        if len(failures) <= NAMED_FAILURES:
+                            reporter.note(f"failed: {task.label}: {reason}")
+                        if len(failures) == NAMED_FAILURES:
+                            reporter.note(f"further failures will be in {FAILURES}")
                     else:
                         done += len(task.missing)
             if reporter.is_due():
@@ -311,7 +316,9 @@ def _report_failures(
         return
     reasons = {cell: ended.reason for ended in failures for cell in ended.task.missing}
     lines = [f"{cell!r}: {reasons.get(cell.id, 'its file went missing')}" for cell in missing]
-    files.write_text(folder / FAILURES, "\n".join([*lines, "", *(ended.trace for ended in failures)]))
+    files.write_text(
+        folder / FAILURES, "\n".join([*lines, "", *(ended.trace for ended in failures[:TRACES])])
+    )
     raise RunFailed(
         f"{len(missing)} of {len(cells)} cells of {cells[0].study.slug} failed, the others are kept; "
         f"see {folder / FAILURES}, and run again to try those anew",
