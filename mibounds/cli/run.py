@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibounds.cli.engine_options import engine_of, engine_options
 from mibounds.cli.errors import say_all
 from mibounds.cli.grid_options import grid_of, grid_options
 from mibounds.cli.plan import say_plan
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("studies", metavar="STUDY...|all", nargs=-1, required=True)
 @grid_options
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda")
-@click.option("--workers", type=int, metavar="N", help="Processes; by default one a core.")
+@engine_options
 @click.option(
     "--shard",
     metavar="I/N",
@@ -44,11 +45,12 @@ def run(
     settings: tuple[str, ...],
     replicates: int | None,
     device: str,
-    workers: int | None,
+    engine: str,
     shard: str | None,
     only_plan: bool,
     out: Path | None,
     fresh: bool,
+    **of_engine: Any,
 ) -> int:
     """Run studies, or go on with stopped ones.
 
@@ -61,6 +63,7 @@ def run(
     grids = [
         grid_of(one, preset, settings, replicates) for one in chosen
     ]  # all input is judged before any work
+    chosen_engine = engine_of(engine, of_engine)
     part = None if shard is None else study.Shard.parse(shard)
     if only_plan:
         for one, grid in zip(chosen, grids, strict=True):
@@ -78,8 +81,8 @@ def run(
                 overrides=study.parse_overrides(one, settings),
                 replicates=replicates,
                 device=device,
-                workers=workers,
                 fresh=fresh,
+                engine=chosen_engine,
             )
         except study.RunFailed as error:
             say_all(str(error), error.failures)

@@ -12,8 +12,6 @@ from mibounds.errors import ParameterError
 if TYPE_CHECKING:
     from mibounds.study.engines.base import Engine
 
-LOCAL = "local"
-
 
 def names() -> list[str]:
     """The engines there are, by their files."""
@@ -25,33 +23,31 @@ def make(name: str, **options: Any) -> Engine:
 
     Args:
         name: its file's name.
-        options: what its class takes; None stands for an option that was not given.
+        options: what its class takes.
 
     Raises:
         UnknownNameError: there is no such engine.
         ParameterError: an option belongs to other engines, has a value outside its domain, or what the engine needs is
             not installed.
     """
+    taken = _parameters(name)
+    for option in options:
+        if option not in taken:
+            whose = " and ".join(owners(option)) or "no engine"
+            raise ParameterError(f"the engine {name} takes no {option}; {whose} does")
+    return _class(name)(**options)
+
+
+def owners(option: str) -> list[str]:
+    """The engines that take this option."""
+    return [name for name in names() if option in _parameters(name)]
+
+
+def _parameters(name: str) -> Mapping[str, Any]:
+    return inspect.signature(_class(name)).parameters
+
+
+def _class(name: str) -> type[Engine]:
     from mibounds.study.engines.base import Engine
 
-    engine = registry.load(__name__, "engine", name, Engine)
-    given = {option: value for option, value in options.items() if value is not None}
-    foreign = [option for option in given if option not in options_of(engine)]
-    if foreign:
-        raise ParameterError(_refusal(name, foreign[0]))
-    return engine(**given)
-
-
-def options_of(engine: type[Engine]) -> Mapping[str, Any]:
-    """Name -> parameter of what the engine's class takes."""
-    return inspect.signature(engine).parameters
-
-
-def _refusal(name: str, option: str) -> str:
-    from mibounds.study.engines.base import Engine
-
-    owners = [
-        other for other in names() if option in options_of(registry.load(__name__, "engine", other, Engine))
-    ]
-    whose = f"it belongs to {' and '.join(owners)}" if owners else "no engine has it"
-    return f"the engine {name} takes no {option}; {whose}"
+    return registry.load(__name__, "engine", name, Engine)
