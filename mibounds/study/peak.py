@@ -17,10 +17,10 @@ def forget() -> None:
 
 def mib() -> float | None:
     """Of resident memory, in MiB; None where the system does not tell. A GPU's memory is not in it."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+    with suppress(OSError), Path("/proc/self/status").open("rb", buffering=0) as status:
+        _, found, rest = status.read(4096).partition(b"VmHWM:")
+        if found:
+            return int(rest.split(maxsplit=1)[0]) / 1024
     try:
         import resource
     except ImportError:
