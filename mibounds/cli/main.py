@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a claim's check or a run failed, 2 the user's input, 130 s
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -78,7 +79,7 @@ def call(arguments: Sequence[str]) -> int:
     try:
         return mibounds.main(list(arguments), prog_name="mibounds", standalone_mode=False) or OK
     except click.Abort:
-        say("stopped; the same command goes on from there")
+        say(f"stopped; to go on from there: {_again(arguments)}")
         return STOPPED
     except click.ClickException as error:
         say(_usage(error))
@@ -86,6 +87,11 @@ def call(arguments: Sequence[str]) -> int:
     except MiboundsError as error:
         say(str(error))
         return BAD_INPUT
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """The same command; with --fresh it would forget what is finished."""
+    return shlex.join(["mibounds", *(word for word in arguments if word != "--fresh")])
 
 
 def _usage(error: click.ClickException) -> str:

@@ -108,7 +108,9 @@ def test_ctrl_c_says_how_to_go_on(toy):
     )
     toy.write_text(slow)
     with subprocess.Popen(
-        [*COMMAND, "run", "toy", "--workers", "1", "--device", "cpu"], stderr=subprocess.PIPE, text=True
+        [*COMMAND, "run", "toy", "--workers", "1", "--device", "cpu", "--fresh"],
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         cells = Path("results/toy/cells")
         deadline = time.monotonic() + 60
@@ -118,8 +120,8 @@ def test_ctrl_c_says_how_to_go_on(toy):
         said = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert said.splitlines()[-1] == "mibounds: stopped; the same command goes on from there"
-    resumed = subprocess.run(
-        [*COMMAND, "run", "toy", "--workers", "1"], capture_output=True, text=True, check=True
-    )
+    told = "mibounds: stopped; to go on from there: mibounds run toy --workers 1 --device cpu"
+    assert said.splitlines()[-1] == told, "the very command, but for what would start over"
+    again = told.split("mibounds ")[-1].split()
+    resumed = subprocess.run([*COMMAND, *again], capture_output=True, text=True, check=True)
     assert "finished already" in resumed.stderr

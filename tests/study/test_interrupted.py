@@ -15,6 +15,7 @@ import pytest
 
 from mibounds import study
 from mibounds.study import Study
+from tests.study.processes import is_running, wait_until, workers_of
 
 DRIVER = """
 import sys
@@ -41,22 +42,10 @@ def table_of(folder: Path) -> pd.DataFrame:
     return study.read_results(folder)[1]["table"].drop(columns="seconds")
 
 
-def wait_until(condition, seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
 def wait_for_cells(of: Study, out: Path, more: int) -> None:
     before = study.status(of, "full", out)
     target = min(before.done + more, before.total)
     wait_until(lambda: study.status(of, "full", out).done >= target)
-
-
-def is_running(process: int) -> bool:
-    stat = Path(f"/proc/{process}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture
@@ -113,10 +102,6 @@ def sleeper(write_study) -> Study:
             "FIELDS['measure'] = measure\n"
         )
     )
-
-
-def workers_of(sleeping: Study) -> list[int]:
-    return [int(path.name.removeprefix("worker_")) for path in sleeping.file.parent.glob("worker_*")]
 
 
 def test_no_worker_outlives_a_killed_runner(sleeper: Study, tmp_path: Path):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mibounds.study.engines.base import Engine
 
 
+__path__ += registry.user_folders("engines")
+
+
 def names() -> list[str]:
     """The engines there are, by their files."""
     return registry.names(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -231,7 +232,8 @@ class _Sent:
             batch.cancel([job.job_id for job in jobs])
         else:
             for job in jobs:
-                job.cancel()
+                with suppress(ProcessLookupError):
+                    os.kill(int(job.job_id), signal.SIGTERM)  # submitit's own way prints tracebacks
         if self._clean:
             shutil.rmtree(self._folder, ignore_errors=True)
             with suppress(OSError):  # another run's jobs have their folders beside it

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,6 +68,10 @@ class Job:
 
     def __call__(self) -> None:
         self._started = time.monotonic()
+        if (
+            os.environ.get("SUBMITIT_EXECUTOR") == "local"
+        ):  # on Slurm a warning, after which jobs are queued anew
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         log, ended = (
             Log(self.log),
             {event["task"] for event in Log(self.log).new() if event["event"] == "ended"},
