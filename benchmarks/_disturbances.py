@@ -17,7 +17,7 @@ LIMIT_MINUTES = 0.02
 def worker_killed(trial: Trial) -> int:
     run = trial.start()
     trial.until_random_moment()
-    if workers := children(run.pid):
+    if workers := trial.nodes.busy() if trial.nodes else children(run.pid):
         os.kill(trial.moment.choice(workers), signal.SIGKILL)
     return trial.wait(run)
 
@@ -32,6 +32,16 @@ def driver_killed(trial: Trial) -> int:
     while any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.02)
     return trial.wait(run)
+
+
+def node_killed(trial: Trial) -> int:
+    """Of a Ray cluster: the node that measures, if one does, with all its processes. Another one comes later."""
+    run = trial.start()
+    trial.until_random_moment()
+    trial.nodes.kill_one(trial.moment)
+    code = trial.wait(run)
+    trial.nodes.replace_lost()
+    return code
 
 
 def disk_full(trial: Trial) -> int:
@@ -95,6 +105,7 @@ FAULTS: dict[str, Callable[[Trial], int]] = {
     for function in (
         worker_killed,
         driver_killed,
+        node_killed,
         disk_full,
         read_only,
         cell_raises,
@@ -105,6 +116,7 @@ FAULTS: dict[str, Callable[[Trial], int]] = {
         two_drivers,
     )
 }
+NEED_NODES = {"node_killed"}
 NEED_MOUNTS = {"disk_full", "read_only"}
 
 

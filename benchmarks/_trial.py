@@ -33,6 +33,7 @@ class Trial:
         folder: empty.
         engine, options: as `engines.make` takes them.
         moment: random numbers for when and where.
+        nodes: of a cluster, where the engine has one.
 
     Attributes:
         total: cells of the grid.
@@ -40,8 +41,11 @@ class Trial:
         not_finite: the row that cannot be a number, if one cannot.
     """
 
-    def __init__(self, folder: Path, engine: str, options: Mapping[str, Any], moment: random.Random):
+    def __init__(
+        self, folder: Path, engine: str, options: Mapping[str, Any], moment: random.Random, nodes: Any = None
+    ):
         self.folder, self.engine, self.options, self.moment = folder, engine, dict(options), moment
+        self.nodes = nodes
         self.study = study.load(Path(shutil.copy(SOURCE, folder / SOURCE.name)))
         self.out = folder / "disk" / "out"
         self.out.parent.mkdir()

@@ -210,7 +210,7 @@ def _measure_missing(
             store.remove(cells)
         finished = store.finished(cells)
         reporter.resume(len(finished))
-        tasks = _tasks(grid, packs, folder, finished)
+        tasks = _tasks(grid, folder, finished, packs)
         failures = _measure(len(finished), tasks, store, engine, device, reporter)
         _report_failures(cells, folder, failures, store.present())
     return {
@@ -238,7 +238,7 @@ def _require_room(grid: Grid, folder: Path) -> None:
         raise StoreError(f"{folder} holds the full results of {there['study']}; choose another folder")
 
 
-def _tasks(grid: Grid, packs: Sequence[Pack], folder: Path, finished: set[str]) -> list[Task]:
+def _tasks(grid: Grid, folder: Path, finished: set[str], packs: Sequence[Pack] | None = None) -> list[Task]:
     study_file = Path(str(grid.study.file))
     sha256, whole_path = files.sha256_of(study_file), str(folder.resolve())
     return [
@@ -251,7 +251,7 @@ def _tasks(grid: Grid, packs: Sequence[Pack], folder: Path, finished: set[str]) 
             settings=pack.settings,
             missing=missing,
         )
-        for pack in packs
+        for pack in (grid.packs if packs is None else packs)
         if (missing := [cell.id for cell in pack.cells if cell.id not in finished])
     ]
 
