@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._disturbances import children
+from mibounds.study.engines.ray import HERE_ALONE
 
 NODES = 2  # beside the head, which measures nothing
 
@@ -17,6 +19,7 @@ class Nodes:
     """The head and the nodes that measure, each a raylet with its workers."""
 
     def __init__(self) -> None:
+        os.environ.update(HERE_ALONE)  # the drivers inherit it: all are to meet on the loopback address
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}

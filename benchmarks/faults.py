@@ -5,9 +5,9 @@
 A cheap study of 96 cells runs in a process of its own, as `mibounds run` would; it is disturbed when some random number
 of cells is finished, or in a random cell. Then the same run is started again until it ends well. Held against what was
 there before: every finished cell's file is unchanged, no cell is twice in the table, the table is that of an
-undisturbed run, `mibounds check` is content, nothing half-written lies about. `results/reliability/faults.csv` gets a
-row a trial, the table of the benchmark a row a fault. A full disk and a read-only folder need root, to mount them. Ray's
-are three node processes on 127.0.0.1, a head that measures nothing and two nodes of a core.
+undisturbed run, `mibounds check` is content. `results/reliability/faults.csv` gets a row a trial, the table of the
+benchmark a row a fault. A full disk and a read-only folder need root, to mount them. Ray's are three node processes on
+127.0.0.1: a head that measures nothing, and two nodes of a core.
 Exit codes: 0, 1 if anything was lost or differs.
 """
 
