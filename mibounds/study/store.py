@@ -73,33 +73,9 @@ class Store:
 
     def write(self, cell: Cell, measured: Measurement, seconds: float, made: dict[str, Any]) -> None:
         """Store what `cell` gave, unless it is there. `made` tells with which device and versions."""
-        tables = {
-            name: [_plain_row(cell, name, row) for row in rows] for name, rows in measured.tables.items()
-        }
-        if not tables[TABLE]:
-            raise StudyError(f"{cell!r} gave no row; a failure is a row too, with a status and a reason")
-        for row in tables[TABLE]:
-            if not isinstance(row.get("status"), str) or "seconds" in row:
-                raise StudyError(
-                    f"each row of {cell!r} must have a `status` text and no `seconds`; got {', '.join(row)}"
-                )
-        payload = {
-            "schema": SCHEMA,
-            "study": cell.study.slug,
-            "version": cell.study.version,
-            "code": cell.study.code,
-            "id": cell.id,
-            "point": cell.point,
-            "settings": cell.settings,
-            "tables": tables,
-            "seconds": seconds,
-            "peak_mib": peak.mib(),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "made": made,
-        }
+        content = content_of(cell, measured, seconds, made)
         if not self.path(cell.id).exists():  # so that two runners agree on `seconds`
-            text = json.dumps(payload | {"sha256": digest(payload)}) + "\n"
-            files.write_text(self.path(cell.id), text, flush=seconds >= FLUSH_SECONDS)
+            files.write_text(self.path(cell.id), content, flush=seconds >= FLUSH_SECONDS)
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """The payload of a finished cell; None if there is none or, with a warning, it was unusable."""
@@ -163,6 +139,33 @@ class Store:
 
     def _say(self, path: Path, fault: str) -> None:
         self.warn(f"{path} cannot be used: {fault}; moved to {ASIDE}/, the cell is done again")
+
+
+def content_of(cell: Cell, measured: Measurement, seconds: float, made: dict[str, Any]) -> str:
+    """The text of a cell's file. Raises: StudyError if its rows are not tidy."""
+    tables = {name: [_plain_row(cell, name, row) for row in rows] for name, rows in measured.tables.items()}
+    if not tables[TABLE]:
+        raise StudyError(f"{cell!r} gave no row; a failure is a row too, with a status and a reason")
+    for row in tables[TABLE]:
+        if not isinstance(row.get("status"), str) or "seconds" in row:
+            raise StudyError(
+                f"each row of {cell!r} must have a `status` text and no `seconds`; got {', '.join(row)}"
+            )
+    payload = {
+        "schema": SCHEMA,
+        "study": cell.study.slug,
+        "version": cell.study.version,
+        "code": cell.study.code,
+        "id": cell.id,
+        "point": cell.point,
+        "settings": cell.settings,
+        "tables": tables,
+        "seconds": seconds,
+        "peak_mib": peak.mib(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": made,
+    }
+    return json.dumps(payload | {"sha256": digest(payload)}) + "\n"
 
 
 def parse(content: bytes) -> tuple[dict[str, Any] | None, str | None]:
