@@ -19,6 +19,7 @@ import pandas as pd
 
 from mibounds import study
 from mibounds.study import make_grid
+from mibounds.study.runner import FAILURES
 from mibounds.study.store import Store
 
 SOURCE = Path(__file__).with_name("_faulty.py")
@@ -88,6 +89,11 @@ class Trial:
         lines = (self.folder / f"said_{index}.txt").read_text().strip().splitlines()
         return lines[-1].replace(str(self.folder), "") if lines else ""
 
+    def first_failure(self) -> str:
+        """The first line of what the runner wrote about failed cells, if there are any."""
+        path = self.out / FAILURES
+        return path.read_text().partition("\n")[0] if path.is_file() else ""
+
     def until_random_moment(self) -> None:
         """Until some number of cells, any from none to nearly all, is finished, and a little longer."""
         wanted, deadline = self.moment.randrange(self.total - 8), time.monotonic() + PATIENCE_SECONDS
@@ -132,7 +138,7 @@ def outcome(trial: Trial, disturb: Callable[[Trial], int], expected: pd.DataFram
     if trial.not_finite is not None:  # a result like others, told as what it is
         expected = expected.copy()
         expected.loc[trial.not_finite, ["value", "status"]] = [math.nan, "not finite"]
-    said = trial.said(0)
+    said = " | ".join(filter(None, [trial.said(0), trial.first_failure()]))
     before = trial.contents()
     codes = trial.go_on() if code else []
     after = trial.contents()

@@ -86,9 +86,12 @@ class Store:
 
     def finished(self, cells: Iterable[Cell]) -> set[str]:
         """Ids of the cells whose file is there and sound. Of files with the same fault the first few are named."""
-        found: set[str] = set()
+        present, found = (
+            self.present(),
+            set[str](),
+        )  # one look at the folder is cheaper than one for each cell
         unusable: dict[str, int] = {}
-        for cell in cells:
+        for cell in (cell for cell in cells if cell.id in present):
             payload, fault = self._look_at(cell)
             if payload is not None:
                 found.add(cell.id)

@@ -193,13 +193,13 @@ def test_a_killed_worker_is_named_and_another_goes_on(write_study, run):
     assert len(run(toy).table) == 12
 
 
-def test_the_folder_is_listed_once_however_many_packs_there_are(write_study, run, monkeypatch):
+def test_the_folder_is_listed_twice_however_many_packs_there_are(write_study, run, monkeypatch):
     toy = study.load(write_study("FIELDS['width'] = 1\n"))
     listed, of_folder = [], Store.present
     monkeypatch.setattr(Store, "present", lambda store: listed.append(store) or of_folder(store))
     monkeypatch.setattr(progress, "SHOW_EVERY_SECONDS", 0.0)
     assert len(run(toy).table) == 12
-    assert len(listed) == 1, "at the end"
+    assert len(listed) == 2, "when the run begins, and at the end"
 
 
 def test_spoilt_cells_are_named_and_done_again(toy, run, lines: io.StringIO):
