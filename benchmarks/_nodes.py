@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks._disturbances import children
 from mibounds.study.engines.ray import HERE_ALONE
 
+STARTS_AT_MOST = 10
 NODES = 2  # beside the head, which measures nothing
 
 
@@ -32,9 +33,15 @@ class Nodes:
         return str(self._cluster.address)
 
     def replace_lost(self) -> None:
-        """As many nodes as at the beginning."""
+        """As many nodes as at the beginning. On a machine that is busy a start may time out, and is tried again."""
+        tries = 0
         while len(self._nodes) < NODES:
-            self._nodes.append(self._cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1"))
+            tries += 1
+            try:
+                self._nodes.append(self._cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1"))
+            except Exception:  # Ray's own class of it
+                if tries == STARTS_AT_MOST:
+                    raise
         self._cluster.wait_for_nodes()
 
     def busy(self) -> list[int]:

@@ -94,13 +94,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[dict[str, Any]] = []
     with cluster_of(options.engine) as nodes:
         for fault in possible(options.fault or list(FAULTS), options.engine):
-            of_fault = list(trials(fault, options.engine, options.repeats, nodes))
+            of_fault = []
+            for row in trials(fault, options.engine, options.repeats, nodes):
+                of_fault.append(row)
+                _keep(options.trials, rows + of_fault, options.engine)
             bad = sum(any(row[name] != good for name, good in GOOD.items()) for row in of_fault)
             print(
                 f"{fault:18} {options.engine}: {len(of_fault)} trials, {bad} not as they must be", flush=True
             )
             rows += of_fault
-            _keep(options.trials, rows, options.engine)
     kept = pd.read_csv(options.trials)
     _tables.write(options.out, summary(kept))
     return int(any(row[name] != good for row in rows for name, good in GOOD.items()))
