@@ -4,7 +4,7 @@
 
 InfoNCE on Gaussian pairs, one thread; one thing varies at a time around 128 pairs (so K = 128 candidates) in 10 + 10
 columns, a separable critic, runs trained four at once. The processor's seconds, which other users of the machine hardly
-lengthen, of the same number of steps five times over; their median. Memory is the peak of the process during those
+lengthen, of the same number of steps three times over; their median. Memory is the peak of the process during those
 steps, with the some 200 MiB that torch itself takes. A cell of so many steps costs that many times the step, so that
 a study can be priced before its first cell. Writes `results/benchmarks/cost.csv`. Exit code: 0.
 """
@@ -36,8 +36,8 @@ VARIED: dict[str, tuple[Any, ...]] = {
     "width": (1, 4, 16, 64),
     "critic": ("separable", "bilinear", "cosine", "concatenated"),
 }
-REPEATS = 5
-LEAST_SECONDS = 0.2  # of a timed stretch
+REPEATS = 3
+LEAST_SECONDS = 0.1  # of a timed stretch
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -124,7 +124,7 @@ def row_of(scene: str) -> dict[str, Any]:
             "jobs_left": len(jobs()),
         }
         if process.returncode != code or code:
-            return row | {"holds": process.returncode == code, "said": " / ".join(said.split("\n")[-3:])}
+            return row | {"holds": process.returncode == code, "said": said.strip().split("\n")[-1].strip()}
         grid = options if name == "sweep" else ()
         subprocess.run(command(name, preset, local, *grid), check=True, capture_output=True, env=os.environ)
         tables = [study.read_results(at / name)[1] for at in (out, local)]

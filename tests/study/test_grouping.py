@@ -51,7 +51,7 @@ def test_seconds_are_guessed_from_what_is_most_alike(toy, run):
         at = text.index('"seconds": ') + len('"seconds": ')
         taken = "10.0" if '"kind": "b"' in text else "1.0"
         path.write_text(text[:at] + taken + text[text.index(",", at) :])
-    assert guessed_seconds(tasks) == [3.0, 30.0, 3.0, 30.0]
+    assert guessed_seconds(tasks) == pytest.approx([3.0, 30.0, 3.0, 30.0], abs=0.1)
     other = [dataclasses.replace(one, settings={"shift": 0.25}) for one in tasks]
     assert guessed_seconds(other) is None, "cells of other settings say nothing"
     assert guessed_seconds([task(1, folder + "/nowhere")]) is None

@@ -84,7 +84,8 @@ class RayEngine(Engine):
             ray.init(address=self.address or "local", logging_level="ERROR", **_started_here(self.address))
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"at {self.address}" if self.address else "here"
-            raise ParameterError(f"no Ray {where}: {' '.join(str(error).split())}") from error
+            advice = "; is RAY_AUTH_MODE=token set, if the cluster has a token?" if self.address else ""
+            raise ParameterError(f"no Ray {where}: {' '.join(str(error).split())}{advice}") from error
         try:
             yield
         finally:
@@ -104,6 +105,10 @@ class RayEngine(Engine):
     def _slots(self, gpus: float) -> int:
         """Packs that the nodes there are can measure at the same time."""
         nodes = [node["Resources"] for node in _ray().nodes() if node["Alive"]]
+        if not nodes:
+            raise ParameterError(
+                "this Ray has no node that is alive; its logs lie in /tmp/ray/session_latest/logs"
+            )
         fit = [
             min(
                 int(node.get("CPU", 0) // self.cpus_per_pack),

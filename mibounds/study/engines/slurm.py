@@ -119,7 +119,7 @@ class SlurmEngine(Engine):
             "partition": self.partition,
             "array_parallelism": self.jobs,
             "signal_delay_s": self.warning_seconds,
-            "additional_parameters": self.sbatch,
+            "additional_parameters": {"requeue": True} | self.sbatch,
         }
         asked |= {f"slurm_{name}": value for name, value in of_slurm.items() if value}
         executor.update_parameters(**{name: value for name, value in asked.items() if value is not None})

@@ -1,19 +1,19 @@
-"""Groups of packs that are worth a journey: minutes of work each, however little a pack takes."""
+"""Groups of packs that are worth a journey: minutes of work each where there is that much, however short a pack."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 600.0
+SHORTEST_SECONDS, LONGEST_SECONDS = 20.0, 600.0
 ROUNDS = 3  # groups that a worker gets, so that those who are done early take some of the rest
 
 
 def grouped(seconds: Sequence[float], n_workers: int, longest: float = LONGEST_SECONDS) -> list[range]:
     """Cut a row of packs into groups of consecutive ones.
 
-    Each group lasts as long as it takes to keep all workers busy for a few rounds, but no less than a minute (or all
-    packs would be one) and, unless a single pack does, no more than `longest`.
+    Each group lasts as long as it takes to keep all workers busy for a few rounds; but no less than twenty seconds, so
+    that a worker's start does not matter, and, unless a single pack does, no more than `longest`.
 
     Args:
         seconds: of each pack, as guessed.
@@ -24,8 +24,8 @@ def grouped(seconds: Sequence[float], n_workers: int, longest: float = LONGEST_S
         The groups' indices, in order; together all of them, each once.
 
     Example:
-        >>> grouped([30.0] * 8, n_workers=1)
-        [range(0, 3), range(3, 6), range(6, 8)]
+        >>> grouped([10.0] * 8, n_workers=1)
+        [range(0, 2), range(2, 4), range(4, 6), range(6, 8)]
         >>> grouped([0.001] * 10_000, n_workers=2), grouped([1000.0] * 3, n_workers=2)
         ([range(0, 10000)], [range(0, 1), range(1, 2), range(2, 3)])
     """
