@@ -1,6 +1,6 @@
 """Thousands of short packs through one local run: do memory, file handles or the time of a cell grow?
 
-    python -m benchmarks.soak [--packs 4000]
+    python -m benchmarks.soak [--packs 12000]
 
 A driver and two workers, looked at from outside every two seconds through /proc. The first tenth of the run is left
 out, in which everything is loaded; the first and the last third of what remains are compared. Times of cells are those
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
     parser.add_argument("--looks", type=Path, default=LOOKS, help="each look (default: %(default)s)")
-    parser.add_argument("--packs", type=int, default=4_000, help="of four cells (default: %(default)s)")
+    parser.add_argument("--packs", type=int, default=12_000, help="of four cells (default: %(default)s)")
     options = parser.parse_args(arguments)
     if not Path("/proc/self/status").exists():
         print("there is no /proc here to look through", file=sys.stderr)
