@@ -197,7 +197,7 @@ def test_the_folder_is_listed_twice_however_many_packs_there_are(write_study, ru
     toy = study.load(write_study("FIELDS['width'] = 1\n"))
     listed, of_folder = [], Store.present
     monkeypatch.setattr(Store, "present", lambda store: listed.append(store) or of_folder(store))
-    monkeypatch.setattr(progress, "SHOW_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
     assert len(run(toy).table) == 12
     assert len(listed) == 2, "when the run begins, and at the end"
 
