@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from mibounds.errors import ParameterError
 from mibounds.study import make_grid
 from mibounds.study.engines.base import Ended, Started, Task
 from mibounds.study.workers.durations import guessed_seconds
+from mibounds.study.workers.group import gathered
 from mibounds.study.workers.grouping import LONGEST_SECONDS, SHORTEST_SECONDS, evenly, grouped
 from mibounds.study.workers.job import Job, Log
 from mibounds.study.workers.ledger import RETRIES, Group, Ledger
@@ -136,6 +138,27 @@ def test_a_pack_that_came_after_others_has_its_next_chance(tmp_path, monkeypatch
     log.new()
     stopped.checkpoint()
     assert log.new() == []
+
+
+def test_events_are_gathered_and_none_is_lost():
+    def events():
+        for number in range(1000):
+            if number in (0, 500):
+                time.sleep(0.3)
+            yield {"event": "started", "task": number}
+
+    lists = list(gathered(events()))
+    assert [event["task"] for one in lists for event in one] == list(range(1000))
+    assert 2 <= len(lists) <= 6
+
+
+def test_what_ends_badly_while_events_are_gathered_ends_badly():
+    def events():
+        yield {"event": "here"}
+        raise RuntimeError("no good")
+
+    with pytest.raises(RuntimeError, match="no good"):
+        list(gathered(events()))
 
 
 def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path):

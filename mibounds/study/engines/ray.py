@@ -11,7 +11,7 @@ from typing import Any
 from mibounds.errors import ParameterError
 from mibounds.study.engines.base import Ended, Engine, Started, Task, require_limit
 from mibounds.study.workers.durations import guessed_seconds
-from mibounds.study.workers.group import serve
+from mibounds.study.workers.group import serve_gathered
 from mibounds.study.workers.grouping import grouped
 from mibounds.study.workers.ledger import Group, Ledger
 
@@ -132,7 +132,7 @@ class _Sent:
         self._arguments = (device, cpus, limit_seconds)
         self._serve = _ray().remote(
             num_cpus=cpus, num_gpus=gpus, max_retries=0, num_returns="streaming", max_calls=0
-        )(serve)
+        )(serve_gathered)
         self._streams: dict[Any, Group] = {}
 
     def send(self, group: Group) -> None:
@@ -153,8 +153,8 @@ class _Sent:
     def _next(self, stream: Any) -> list[Started | Ended]:
         group, exceptions = self._streams[stream], _ray().exceptions
         try:
-            heard = self._ledger.hear(group, _ray().get(next(stream)))
-            return [] if heard is None else [heard]
+            events = [self._ledger.hear(group, event) for event in _ray().get(next(stream))]
+            return [event for event in events if event is not None]
         except StopIteration:
             del self._streams[stream]
             return []

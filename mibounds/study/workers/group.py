@@ -6,6 +6,9 @@ The worker ends when this process does, in the midst of work: so it is with an e
 from __future__ import annotations
 
 import platform
+import queue
+import threading
+import time
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +18,7 @@ from mibounds.study.workers.post import Post
 from mibounds.study.workers.process import WorkerProcess
 
 Event = dict[str, Any]
+GATHERED_SECONDS = 0.2
 
 
 def serve(
@@ -58,3 +62,34 @@ def serve(
                 return
     finally:
         post.close()
+
+
+def gathered(events: Iterable[Event]) -> Generator[list[Event]]:
+    """The events in lists, one a fifth of a second: a message costs more than a short pack does."""
+    heard: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+
+    def listen() -> None:
+        try:
+            for event in events:
+                heard.put(event)
+            heard.put(None)
+        except BaseException as error:  # raised again where it is heard
+            heard.put(error)
+
+    threading.Thread(target=listen, daemon=True).start()
+    going_on = True
+    while going_on:
+        found = [heard.get()]
+        time.sleep(GATHERED_SECONDS)
+        while not heard.empty():
+            found.append(heard.get())
+        last = found[-1]
+        if isinstance(last, BaseException):
+            raise last
+        going_on = last is not None
+        yield [event for event in found if isinstance(event, dict)]
+
+
+def serve_gathered(*arguments: Any) -> Generator[list[Event]]:
+    """`serve`, with its events in lists."""
+    yield from gathered(serve(*arguments))
