@@ -1,10 +1,11 @@
 """Thousands of short packs through one local run: do memory, file handles or the time of a cell grow?
 
-    python -m benchmarks.soak [--packs 12000]
+    python -m benchmarks.soak [--packs 8000]
 
 A driver and two workers, looked at from outside every two seconds through /proc. The first tenth of the run is left
 out, in which everything is loaded; the first and the last third of what remains are compared. Times of cells are those
-that their files tell, in the order in which they were finished. `results/reliability/soak.csv` gets the looks, the
+that their files tell, in the order in which they were finished, and core seconds of all processes between looks, which
+other users of the machine hardly lengthen. `results/reliability/soak.csv` gets the looks, the
 table of the benchmark a row for driver, workers and cells. Needs /proc. Exit codes: 0, 2 where there is no /proc.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,12 +44,14 @@ study.run(study.load(sys.argv[1]), out=sys.argv[2], overrides={"part": packs}, d
 
 
 def look(process: int) -> dict[str, float] | None:
-    """MiB of resident memory, open file handles and threads of a process; None if it is gone."""
+    """MiB of resident memory, open file handles, threads and core seconds of a process; None if it is gone."""
     place = Path(f"/proc/{process}")
     try:
         lines = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
         handles = len(list((place / "fd").iterdir()))
+        used = (place / "stat").read_text().rpartition(")")[2].split()[11:13]
         return {
+            "core_seconds": sum(map(int, used)) / os.sysconf("SC_CLK_TCK"),
             "resident_mib": int(lines["VmRSS"].split()[0]) / 1024,
             "handles": handles,
             "threads": int(lines["Threads"]),
@@ -89,12 +93,21 @@ def thirds(values: pd.Series) -> tuple[float, float]:
     return float(warm.iloc[:third].median()), float(warm.iloc[-third:].median())
 
 
+def core_milliseconds(looks: pd.DataFrame) -> pd.Series:
+    """Of all processes for each cell, between one look and the next: what others do on the machine hardly counts."""
+    every = looks.groupby("cells")["core_seconds"].sum()
+    steps = every.diff() / every.index.to_series().diff()
+    return 1000 * steps[steps >= 0].reset_index(
+        drop=True
+    )  # a process that was not there yet has no difference
+
+
 def compared(looks: pd.DataFrame, milliseconds: pd.Series, packs: int) -> list[dict[str, Any]]:
     quantities = {
         (process, name): of_process[name]
         for process, of_process in looks.groupby("process")
         for name in ("resident_mib", "handles", "threads")
-    } | {("cells", "milliseconds"): milliseconds}
+    } | {("cells", "milliseconds"): milliseconds, ("cells", "core_milliseconds"): core_milliseconds(looks)}
     rows = []
     for (process, name), values in quantities.items():
         first, last = thirds(values.reset_index(drop=True))
@@ -110,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
     parser.add_argument("--looks", type=Path, default=LOOKS, help="each look (default: %(default)s)")
-    parser.add_argument("--packs", type=int, default=12_000, help="of four cells (default: %(default)s)")
+    parser.add_argument("--packs", type=int, default=8_000, help="of four cells (default: %(default)s)")
     options = parser.parse_args(arguments)
     if not Path("/proc/self/status").exists():
         print("there is no /proc here to look through", file=sys.stderr)

@@ -58,22 +58,14 @@ def test_a_cell_takes_as_long_whenever_it_is_asked():
 
 def test_growth_is_the_last_third_against_the_first_without_the_warm_up():
     assert soak.thirds(pd.Series([900.0] * 10 + [1.0] * 45 + [2.0] * 45)) == (1.0, 2.0)
-    looks = pd.DataFrame(
-        [
-            {
-                "seconds": n,
-                "cells": n,
-                "process": "driver",
-                "resident_mib": 100 + n,
-                "handles": 7,
-                "threads": 3,
-            }
-            for n in range(100)
-        ]
+    looks = pd.DataFrame({"seconds": range(100), "cells": range(100), "process": "driver"})
+    looks = looks.assign(
+        resident_mib=100 + looks["cells"], handles=7, threads=3, core_seconds=0.02 * looks["cells"]
     )
     rows = {row["quantity"]: row for row in soak.compared(looks, pd.Series([5.0] * 100), 25)}
     assert rows["resident_mib"]["growth"] == pytest.approx(60) and rows["handles"]["growth"] == 0
     assert rows["milliseconds"]["ratio"] == 1.0
+    assert rows["core_milliseconds"]["first_third"] == pytest.approx(20) and len(rows) == 5
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
