@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mibounds.errors import StoreError
@@ -38,7 +38,10 @@ def whole(path: Path, flush: bool = True) -> Iterator[Path]:
                 f"cannot write {path}: {error.strerror or error}; free or change the folder"
             ) from error
         finally:
-            remove(temporary)
+            with suppress(
+                StoreError
+            ):  # a folder that turned read-only: why it cannot be written is said already
+                remove(temporary)
 
 
 def write_text(path: Path, text: str, flush: bool = True) -> None:

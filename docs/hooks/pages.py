@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import benchmarked
 import claims
 import measured
 import sections
@@ -44,6 +45,8 @@ MAKERS: dict[str, Callable[..., str]] = {
     "contributing": sections.contributing,
     "tasks": tasks.tasks,
     "leaderboard": tasks.leaderboard,
+    "benchmark": benchmarked.benchmark,
+    "processors": benchmarked.processors,
 }
 
 

@@ -20,6 +20,7 @@ from mibounds.cli.estimate import estimate
 from mibounds.cli.evaluate import evaluate
 from mibounds.cli.list import list_names
 from mibounds.cli.matrix import matrix
+from mibounds.cli.merge import merge
 from mibounds.cli.plot import plot
 from mibounds.cli.pretrain import pretrain
 from mibounds.cli.report import report
@@ -59,6 +60,7 @@ def mibounds(context: click.Context) -> None:
 for command in (
     list_names,
     run,
+    merge,
     status,
     plot,
     check,

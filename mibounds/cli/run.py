@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ import click
 from mibounds.cli.engine_options import engine_of, engine_options
 from mibounds.cli.errors import say_all
 from mibounds.cli.grid_options import grid_of, grid_options
+from mibounds.cli.plan import say_plan
 from mibounds.cli.results import out_folder, out_option
 from mibounds.cli.verdicts import rows_of, show
 
 if TYPE_CHECKING:
-    from mibounds.study import Results, Study
+    from mibounds.study import Results, Status, Study
 
 
 @click.command()
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 @grid_options
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda")
 @engine_options
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Measure this part of N alone, the packs dealt the same way on every machine; see `mibounds merge`.",
+)
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Say what the missing cells will take, from what such cells took before; nothing is measured.",
+)
 @out_option
 @click.option(
     "--fresh", is_flag=True, help="Measure everything anew; by default a run goes on where it was stopped."
@@ -33,6 +46,8 @@ def run(
     replicates: int | None,
     device: str,
     engine: str,
+    shard: str | None,
+    only_plan: bool,
     out: Path | None,
     fresh: bool,
     **of_engine: Any,
@@ -49,13 +64,20 @@ def run(
         grid_of(one, preset, settings, replicates) for one in chosen
     ]  # all input is judged before any work
     chosen_engine = engine_of(engine, of_engine)
+    part = None if shard is None else study.Shard.parse(shard)
+    if only_plan:
+        for one, grid in zip(chosen, grids, strict=True):
+            say_plan(grid, out_folder(one, preset, grid.altered, out), part)
+        return 0
     exit_code = 0
     for one, grid in zip(chosen, grids, strict=True):
+        start = study.run if part is None else partial(study.run_shard, shard=part)
+        folder = out_folder(one, preset, grid.altered, out)
         try:
-            results = study.run(
+            ended = start(
                 one,
-                preset,
-                out_folder(one, preset, grid.altered, out),
+                preset=preset,
+                out=folder,
                 overrides=study.parse_overrides(one, settings),
                 replicates=replicates,
                 device=device,
@@ -66,7 +88,10 @@ def run(
             say_all(str(error), error.failures)
             exit_code = 1
         else:
-            _report(one, results)
+            if isinstance(ended, study.Status):
+                _say_left(one, ended, shard, folder)
+            else:
+                _report(one, ended)
     return exit_code
 
 
@@ -74,6 +99,13 @@ def names_of(studies: tuple[str, ...]) -> list[str]:
     from mibounds.study import names
 
     return names() if studies == ("all",) else list(dict.fromkeys(studies))
+
+
+def _say_left(study: Study, status: Status, shard: str | None, folder: Path) -> None:
+    click.echo(
+        f"{study.slug}: shard {shard} is finished; of the whole grid, {status.done} of {status.total} cells "
+        f"lie in {folder}. Run the other shards, then `mibounds merge` if their folders differ."
+    )
 
 
 def _report(study: Study, results: Results) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mibounds.study.checking import check, read_results, verdicts
     from mibounds.study.find import load, names
     from mibounds.study.grid import Grid, make_grid
+    from mibounds.study.merging import Merged, merge
     from mibounds.study.overrides import parse_overrides
     from mibounds.study.parts import (
         all_above,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
         provided,
         rows_with,
     )
-    from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, status
+    from mibounds.study.planning import Plan, plan
+    from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, run_shard, status
+    from mibounds.study.shard import Shard
     from mibounds.study.study import Axis, Claim, Measurement, Study
     from mibounds.study.verdict import Verdict, if_all_ok
 
@@ -34,9 +37,12 @@ __all__ = [
     "Claim",
     "Grid",
     "Measurement",
+    "Merged",
     "Pack",
+    "Plan",
     "Results",
     "RunFailed",
+    "Shard",
     "Status",
     "Study",
     "Verdict",
@@ -50,13 +56,16 @@ __all__ = [
     "if_all_ok",
     "load",
     "make_grid",
+    "merge",
     "names",
     "parse_overrides",
+    "plan",
     "provided",
     "read_results",
     "redraw",
     "rows_with",
     "run",
+    "run_shard",
     "status",
     "verdicts",
 ]
@@ -67,9 +76,12 @@ _HOMES = {
     "Claim": "study",
     "Grid": "grid",
     "Measurement": "study",
+    "Merged": "merging",
     "Pack": "cell",
+    "Plan": "planning",
     "Results": "runner",
     "RunFailed": "runner",
+    "Shard": "shard",
     "Status": "runner",
     "Study": "study",
     "Verdict": "verdict",
@@ -83,13 +95,16 @@ _HOMES = {
     "if_all_ok": "verdict",
     "load": "find",
     "make_grid": "grid",
+    "merge": "merging",
     "names": "find",
     "parse_overrides": "overrides",
+    "plan": "planning",
     "provided": "parts",
     "read_results": "checking",
     "redraw": "runner",
     "rows_with": "parts",
     "run": "runner",
+    "run_shard": "runner",
     "status": "runner",
     "verdicts": "checking",
 }

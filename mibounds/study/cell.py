@@ -12,11 +12,12 @@ from mibounds.errors import UnknownNameError
 from mibounds.seeding import seed_of
 from mibounds.study.study import REPLICATE, Point, Study, Value
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def digest(content: Any) -> str:
     """SHA-256 of `content` as canonical JSON, in hex."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(CANONICAL.encode(content).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

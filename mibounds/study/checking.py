@@ -9,7 +9,7 @@ from typing import Any
 from mibounds import files
 from mibounds.errors import StudyError
 from mibounds.study import find, record, tables
-from mibounds.study.study import Study, Tables
+from mibounds.study.study import TABLE, Study, Tables
 from mibounds.study.verdict import Verdict
 
 RELATIVE = 1e-9
@@ -27,7 +27,11 @@ def read_results(folder: str | Path) -> tuple[dict[str, Any], Tables]:
 
 
 def check(study: Study, folder: str | Path) -> list[str]:
-    """What is wrong with the results in `folder`, a line each: edited tables, verdicts that changed."""
+    """What is wrong with the results in `folder`, a line each: edited tables, verdicts that changed.
+
+    Tables are held against the record's SHA-256, its verdicts and its counts of rows against the tables. Who edits a
+    table and makes the record anew from it, hash, counts and verdicts, is not noticed: only a new run would.
+    """
     folder = Path(folder)
     found = record.require(folder)
     problems: list[str] = []
@@ -41,7 +45,9 @@ def check(study: Study, folder: str | Path) -> list[str]:
             return [*problems, f"{folder / name}: the record names it, but it is not there"]
         if files.sha256_of(folder / name) != recorded:
             problems.append(f"{folder / name}: its content is not what the run wrote (SHA-256 differs)")
-    decided = verdicts(study, tables.read(folder, found["tables"]))
+    read = tables.read(folder, found["tables"])
+    problems += [f"{folder}: {line}" for line in _miscounted(read, found)]
+    decided = verdicts(study, read)
     for claim in sorted({*decided, *found["verdicts"]}):
         now, then = decided.get(claim), found["verdicts"].get(claim)
         if now is None or then is None:
@@ -50,6 +56,16 @@ def check(study: Study, folder: str | Path) -> list[str]:
         else:
             problems += [f"{folder}: claim {claim}: {line}" for line in _differences(now.as_dict(), then)]
     return problems
+
+
+def _miscounted(read: Tables, found: dict[str, Any]) -> list[str]:
+    table = read[TABLE]
+    there = {"rows": len(table), "failed": int((table["status"] != "ok").sum())}
+    return [
+        f"the table gives {name} {count}, the record says {found[name]}"
+        for name, count in there.items()
+        if name in found and found[name] != count
+    ]
 
 
 def _differences(now: dict[str, Any], then: dict[str, Any]) -> list[str]:

@@ -54,7 +54,8 @@ class Reporter:
 
     def is_due(self) -> bool:
         """Whether what was shown last is old enough to count the finished cells anew."""
-        return time.monotonic() - self._last_shown >= SHOW_EVERY_SECONDS
+        every = SHOW_EVERY_SECONDS if self.console.is_terminal else LINE_EVERY_SECONDS
+        return time.monotonic() - self._last_shown >= every
 
     def show(self, done: int) -> None:
         """Refresh; `done` counts finished cells."""

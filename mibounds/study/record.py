@@ -15,6 +15,7 @@ from mibounds.study.cell import digest
 from mibounds.study.grid import Grid
 from mibounds.study.record_shape import fault_of
 from mibounds.study.study import TABLE, Tables, Value
+from mibounds.study.tables import Gathered
 from mibounds.study.verdict import Verdict
 
 NAME = "record.json"
@@ -29,15 +30,17 @@ def now() -> str:
 
 def make(
     grid: Grid,
-    payloads: list[dict[str, Any]],
+    gathered: Gathered,
     tables: Tables,
     hashes: dict[str, str],
     decided: dict[str, Verdict],
     session: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that record.json holds; `session` tells of the run itself (started, wall seconds, engine ...)."""
+    """All that record.json holds.
+
+    `gathered` tells of the cells, `session` of the run itself (started, engine ...); `tables` are as they were read.
+    """
     study, table = grid.study, tables[TABLE]
-    cells_made = _distinct([payload["made"] for payload in payloads])
     return {
         "study": study.slug,
         "question": study.question,
@@ -47,17 +50,19 @@ def make(
         "grid": digest([cell.id for cell in grid.cells]),
         "axes": grid.axes,
         "settings": grid.settings,
-        "widths": _widths(grid, cells_made),
+        "widths": _widths(grid, gathered.made),
         "seeds": {"rule": SEEDS_RULE, "purposes": dict(study.seeds)},
         "cells": len(grid.cells),
         "rows": len(table),
         "failed": int((table["status"] != "ok").sum()),
-        "cell_seconds": sum(payload["seconds"] for payload in payloads),
-        "made": cells_made,
+        "cell_seconds": gathered.seconds,
+        "peak_mib": gathered.peak_mib,
+        "made": gathered.made,
         **session,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": _versions(),
+        "code": study.code,
         "study_sha256": files.sha256_of(study.file) if study.file else None,
         "tables": hashes,
         "verdicts": {claim: verdict.as_dict() for claim, verdict in decided.items()},
@@ -119,7 +124,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _distinct(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in sorted({json.dumps(one, sort_keys=True) for one in made})]

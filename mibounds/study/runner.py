@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mibounds import files
 from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
 from mibounds.study import checking, find, record, tables
-from mibounds.study.cell import Cell
+from mibounds.study.cell import Cell, Pack
 from mibounds.study.engines.base import Ended, Engine, Started, Task
 from mibounds.study.engines.local import LocalEngine
 from mibounds.study.grid import Grid, make_grid
+from mibounds.study.shard import Shard
 from mibounds.study.store import Store
 from mibounds.study.study import Study, Tables, Value
 from mibounds.study.verdict import Verdict
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mibounds.study.progress import Reporter
 
 FAILURES = "failures.txt"
+NAMED_FAILURES = 20
+TRACES = 100
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -84,8 +87,11 @@ def status(
     replicates: int | None = None,
 ) -> Status:
     """Which cells of the grid are not finished in `out`. Reads names only."""
-    grid = make_grid(study, preset, overrides, replicates)
-    present = Store(Path(out)).present()
+    return _status(make_grid(study, preset, overrides, replicates), Path(out))
+
+
+def _status(grid: Grid, folder: Path) -> Status:
+    present = Store(folder).present()
     return Status(len(grid.cells), tuple(cell for cell in grid.cells if cell.id not in present))
 
 
@@ -121,41 +127,98 @@ def run(
         StoreError: the folder cannot be written.
         ParameterError, UnknownNameError: the input is no grid of this study, or the device is not there.
     """
-    from mibounds.study.progress import Reporter  # and with it rich, which a status or a figure does without
+    grid = _grid(study, preset, overrides, replicates, device)
+    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
+    engine = engine or LocalEngine(workers)
+    command = record.command(grid, overrides or {}, replicates, device)
+    session = _measure_missing(grid, grid.packs, "", folder, engine, device, fresh, console)
+    return _conclude(grid, folder, session | {"command": command} | engine.facts())
 
+
+def run_shard(
+    study: Study,
+    shard: Shard,
+    preset: str = "full",
+    out: str | Path | None = None,
+    *,
+    overrides: Mapping[str, Sequence[Value]] | None = None,
+    replicates: int | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    fresh: bool = False,
+    engine: Engine | None = None,
+    console: Console | None = None,
+) -> Results | Status:
+    """Measure one shard's part of what `run` would; conclude as it does if no cell of the grid is missing then.
+
+    Args:
+        shard: which part; its packs are the same on every machine.
+        study, preset, out, overrides, replicates, device, workers, fresh, engine, console: as for `run`.
+
+    Returns:
+        Which cells of the other shards `out` still lacks, or the results.
+
+    Raises:
+        RunFailed: some cells of this shard failed. All else as for `run`.
+    """
+    grid = _grid(study, preset, overrides, replicates, device)
+    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
+    engine = engine or LocalEngine(workers)
+    command = record.command(grid, overrides or {}, replicates, device)
+    packs, name = shard.packs(grid), f", shard {shard}"
+    session = _measure_missing(grid, packs, name, folder, engine, device, fresh, console)
+    left = _status(grid, folder)
+    if left.missing:
+        return left
+    return _conclude(grid, folder, session | {"command": command} | engine.facts())
+
+
+def _grid(
+    study: Study,
+    preset: str,
+    overrides: Mapping[str, Sequence[Value]] | None,
+    replicates: int | None,
+    device: str,
+) -> Grid:
     if study.file is None:
         raise StudyError(f"study {study.slug!r} has no file; load it with mibounds.study.load")
     if device not in DEVICES:
         raise ParameterError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
-    grid = make_grid(study, preset, overrides, replicates)
-    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
-    _require_room(grid, folder)
-    engine = engine or LocalEngine(workers)
-    started, clock = record.now(), time.perf_counter()
+    return make_grid(study, preset, overrides, replicates)
 
-    with Reporter(f"{study.slug} ({preset})", len(grid.cells), console) as reporter:
+
+def _measure_missing(
+    grid: Grid,
+    packs: Sequence[Pack],
+    part: str,
+    folder: Path,
+    engine: Engine,
+    device: str,
+    fresh: bool,
+    console: Console | None,
+) -> dict[str, Any]:
+    """Measure what `folder` lacks of these packs; returns what the record tells of it. Raises: RunFailed."""
+    from mibounds.study.progress import Reporter  # and with it rich, which a status or a figure does without
+
+    _require_room(grid, folder)
+    started, clock = record.now(), time.perf_counter()
+    cells = [cell for pack in packs for cell in pack.cells]
+    with Reporter(f"{grid.study.slug} ({grid.preset}{part})", len(cells), console) as reporter:
         store = Store(folder, lambda line: reporter.note(f"warning: {line}"))
         store.open()
         if fresh:
-            store.remove(grid.cells)
-        finished = store.finished(grid.cells)
+            store.remove(cells)
+        finished = store.finished(cells)
         reporter.resume(len(finished))
-        tasks = _tasks(grid, folder, finished)
-        failures = _measure(grid, tasks, store, engine, device, reporter)
-        payloads = [payload for cell in grid.cells if (payload := store.read(cell)) is not None]
-    _report_failures(grid, folder, failures, len(payloads))
-
-    session = {
+        tasks = _tasks(grid, folder, finished, packs)
+        failures = _measure(len(finished), tasks, store, engine, device, reporter)
+        _report_failures(cells, folder, failures, store.present())
+    return {
         "started": started,
         "finished": record.now(),
         "wall_seconds": time.perf_counter() - clock,
-        "resumed_cells": len(finished),
-        "command": record.command(grid, overrides or {}, replicates, device),
-        **engine.facts(),
+        "resumed_cells": len(grid.cells) - len(cells) + len(finished),
     }
-    if not tasks:
-        session |= _earlier_session(folder, session)
-    return _conclude(grid, folder, payloads, session)
 
 
 def redraw(study: Study, folder: str | Path) -> list[Path]:
@@ -175,7 +238,7 @@ def _require_room(grid: Grid, folder: Path) -> None:
         raise StoreError(f"{folder} holds the full results of {there['study']}; choose another folder")
 
 
-def _tasks(grid: Grid, folder: Path, finished: set[str]) -> list[Task]:
+def _tasks(grid: Grid, folder: Path, finished: set[str], packs: Sequence[Pack] | None = None) -> list[Task]:
     study_file = Path(str(grid.study.file))
     sha256, whole_path = files.sha256_of(study_file), str(folder.resolve())
     return [
@@ -188,40 +251,54 @@ def _tasks(grid: Grid, folder: Path, finished: set[str]) -> list[Task]:
             settings=pack.settings,
             missing=missing,
         )
-        for pack in grid.packs
+        for pack in (grid.packs if packs is None else packs)
         if (missing := [cell.id for cell in pack.cells if cell.id not in finished])
     ]
 
 
 def _measure(
-    grid: Grid, tasks: list[Task], store: Store, engine: Engine, device: str, reporter: Reporter
+    done: int, tasks: list[Task], store: Store, engine: Engine, device: str, reporter: Reporter
 ) -> list[Ended]:
+    """Hand the tasks to the engine; returns those that failed. `done` cells were finished before."""
     if not tasks:
         return []
-    wanted = {cell.id for cell in grid.cells}
+    running: dict[int, Task] = {}
     failures: list[Ended] = []
+
+    def count() -> int:
+        """Finished cells: a file is looked for where a pack is at work or failed, never in the whole folder."""
+        unsure = [*running.values(), *(ended.task for ended in failures)]
+        return done + sum(store.count(task.missing) for task in unsure)
+
+    total = reporter.total
     events = engine.run(tasks, device)
     try:
         for event in events:
             match event:
                 case Started(task):
+                    running[id(task)] = task
                     reporter.running[id(task)] = task.label
                 case Ended(task, kind, reason):
+                    running.pop(id(task), None)
                     reporter.running.pop(id(task), None)
                     if event.note:
                         reporter.note(f"tried again: {task.label}: {event.note}")
                     if kind == "store":
                         raise StoreError(reason)
                     if kind == "failed":
-                        failures.append(event)
-                        reporter.note(f"failed: {task.label}: {reason}")
-            if reporter.is_due():  # a folder of ten thousand cells is not read at each of their ends
-                reporter.show(len(wanted & store.present()))
-        reporter.show(len(wanted & store.present()))
+                        failures.append(event if len(failures) < TRACES else replace(event, trace=""))
+                        if len(failures) <= NAMED_FAILURES:
+                            reporter.note(f"failed: {task.label}: {reason}")
+                        if len(failures) == NAMED_FAILURES:
+                            reporter.note(f"further failures will be in {FAILURES}")
+                    else:
+                        done += len(task.missing)
+            if reporter.is_due():
+                reporter.show(count())
+        reporter.show(count())
     except KeyboardInterrupt:
-        done = len(wanted & store.present())
         reporter.note(
-            f"stopped: {done} of {len(wanted)} cells are finished; the same command goes on from there"
+            f"stopped: {count()} of {total} cells are finished; the same command goes on from there"
         )
         raise
     finally:
@@ -229,19 +306,21 @@ def _measure(
     return failures
 
 
-def _report_failures(grid: Grid, folder: Path, failures: list[Ended], n_finished: int) -> None:
+def _report_failures(
+    cells: Sequence[Cell], folder: Path, failures: Sequence[Ended], present: set[str]
+) -> None:
     """RunFailed, with the tracebacks in a file, if a cell is missing."""
-    total = len(grid.cells)
-    if n_finished == total:
+    missing = [cell for cell in cells if cell.id not in present]
+    if not missing:
         files.remove(folder / FAILURES)
         return
     reasons = {cell: ended.reason for ended in failures for cell in ended.task.missing}
-    present = Store(folder).present()
-    missing = [cell for cell in grid.cells if cell.id not in present]
     lines = [f"{cell!r}: {reasons.get(cell.id, 'its file went missing')}" for cell in missing]
-    files.write_text(folder / FAILURES, "\n".join([*lines, "", *(ended.trace for ended in failures)]))
+    files.write_text(
+        folder / FAILURES, "\n".join([*lines, "", *(ended.trace for ended in failures[:TRACES])])
+    )
     raise RunFailed(
-        f"{total - n_finished} of {total} cells of {grid.study.slug} failed, the others are kept; "
+        f"{len(missing)} of {len(cells)} cells of {cells[0].study.slug} failed, the others are kept; "
         f"see {folder / FAILURES}, and run again to try those anew",
         lines,
     )
@@ -254,15 +333,38 @@ def _earlier_session(folder: Path, session: dict[str, Any]) -> dict[str, Any]:
     return {name: there[name] for name in names if name in there}
 
 
-def _conclude(grid: Grid, folder: Path, payloads: list[dict[str, Any]], session: dict[str, Any]) -> Results:
+def _conclude(grid: Grid, folder: Path, session: dict[str, Any]) -> Results:
     """Tables, verdicts and figures from what was written, as a later check will read it; the record last."""
-    hashes = tables.write(folder, tables.assemble(payloads))
+    gathered = _gather(grid, folder)
+    if session["resumed_cells"] == len(grid.cells):
+        session |= _earlier_session(folder, session)
+    hashes = tables.write(folder, gathered.tables)
     written = tables.read(folder, hashes)
     decided = checking.verdicts(grid.study, written)
     _draw(grid.study, written, folder)
-    made = record.make(grid, payloads, written, hashes, decided, session)
+    made = record.make(grid, gathered, written, hashes, decided, session)
     record.write(folder, made)
     return Results(folder, made, written, decided)
+
+
+def _gather(grid: Grid, folder: Path) -> tables.Gathered:
+    """All cells, one after the other. Raises: RunFailed if one was spoilt or lost since it was measured."""
+    warnings: list[str] = []
+    store, gathered = Store(folder, warnings.append), tables.Gathered()
+    lost = []
+    for cell in grid.cells:
+        payload = store.read(cell)
+        if payload is None:
+            lost.append(cell)
+        else:
+            gathered.add(cell.point, payload)
+    if lost:
+        raise RunFailed(
+            f"{len(lost)} of {len(grid.cells)} cells of {grid.study.slug} were measured but cannot be read; "
+            "run again to measure those anew",
+            warnings or [f"{cell!r}: its file went missing" for cell in lost],
+        )
+    return gathered
 
 
 def _draw(study: Study, of: Tables, folder: Path) -> list[Path]:

@@ -14,10 +14,14 @@ from typing import Any
 
 from mibounds import files
 from mibounds.errors import StoreError, StudyError
+from mibounds.study import peak
 from mibounds.study.cell import Cell, digest
 from mibounds.study.study import TABLE, Measurement, Row
 
-SCHEMA = 1
+SCHEMA = 2  # the first had no hash of the code that measured
+NAMED = 5
+ASIDE = "set_aside"
+STALE = "the code that measured it is not the study's any more"
 FLUSH_SECONDS = (
     1.0  # what took less is sooner measured again, after a loss of power, than waited for on a disk
 )
@@ -63,83 +67,131 @@ class Store:
         """Whether the files of all these are there, unread."""
         return all(self.path(cell_id).exists() for cell_id in cell_ids)
 
+    def count(self, cell_ids: Iterable[str]) -> int:
+        """How many of these have a file, unread: cheap where they are few."""
+        return sum(self.path(cell_id).exists() for cell_id in cell_ids)
+
     def write(self, cell: Cell, measured: Measurement, seconds: float, made: dict[str, Any]) -> None:
         """Store what `cell` gave, unless it is there. `made` tells with which device and versions."""
-        tables = {
-            name: [_plain_row(cell, name, row) for row in rows] for name, rows in measured.tables.items()
-        }
-        if not tables[TABLE]:
-            raise StudyError(f"{cell!r} gave no row; a failure is a row too, with a status and a reason")
-        for row in tables[TABLE]:
-            if not isinstance(row.get("status"), str) or "seconds" in row:
-                raise StudyError(
-                    f"each row of {cell!r} must have a `status` text and no `seconds`; got {', '.join(row)}"
-                )
-        payload = {
-            "schema": SCHEMA,
-            "study": cell.study.slug,
-            "version": cell.study.version,
-            "id": cell.id,
-            "point": cell.point,
-            "settings": cell.settings,
-            "tables": tables,
-            "seconds": seconds,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "made": made,
-        }
+        content = content_of(cell, measured, seconds, made)
         if not self.path(cell.id).exists():  # so that two runners agree on `seconds`
-            text = json.dumps(payload | {"sha256": digest(payload)}) + "\n"
-            files.write_text(self.path(cell.id), text, flush=seconds >= FLUSH_SECONDS)
+            files.write_text(self.path(cell.id), content, flush=seconds >= FLUSH_SECONDS)
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """The payload of a finished cell; None if there is none or, with a warning, it was unusable."""
-        path = self.path(cell.id)
-        try:
-            text = path.read_bytes().decode(errors="replace")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-        try:
-            payload = json.loads(text)
-            fault = _fault(payload, cell)
-        except json.JSONDecodeError:
-            fault = "it is truncated or no JSON"
-        if fault is None:
-            return payload
-        self._set_aside(path, fault)
-        return None
+        payload, fault = self._look_at(cell)
+        if fault is not None:
+            self.set_aside(self.path(cell.id), fault)
+        return payload
 
     def finished(self, cells: Iterable[Cell]) -> set[str]:
-        """Ids of the cells whose file is there and sound."""
-        return {cell.id for cell in cells if self.read(cell) is not None}
+        """Ids of the cells whose file is there and sound. Of files with the same fault the first few are named."""
+        present, found = (
+            self.present(),
+            set[str](),
+        )  # one look at the folder is cheaper than one for each cell
+        unusable: dict[str, int] = {}
+        for cell in (cell for cell in cells if cell.id in present):
+            payload, fault = self._look_at(cell)
+            if payload is not None:
+                found.add(cell.id)
+            elif fault is not None and self._move_aside(self.path(cell.id)):
+                unusable[fault] = unusable.get(fault, 0) + 1
+                if unusable[fault] <= NAMED:
+                    self._say(self.path(cell.id), fault)
+        for fault, count in unusable.items():
+            if count > NAMED:
+                self.warn(
+                    f"{count - NAMED} more files in {self.cells} cannot be used: {fault}; moved to {ASIDE}/"
+                )
+        return found
+
+    def set_aside(self, path: Path, fault: str) -> None:
+        """Move a file that cannot be used out of the way, and say so."""
+        if self._move_aside(path):
+            self._say(path, fault)
 
     def remove(self, cells: Iterable[Cell]) -> None:
         for cell in cells:
             files.remove(self.path(cell.id))
 
-    def _set_aside(self, path: Path, fault: str) -> None:
-        aside = self.cells / "set_aside" / f"{path.stem}.{uuid.uuid4().hex[:8]}.json"
+    def _look_at(self, cell: Cell) -> tuple[dict[str, Any] | None, str | None]:
+        """The sound payload, or what is wrong with the file; neither if there is none."""
+        path = self.path(cell.id)
+        try:
+            payload, fault = parse(path.read_bytes())
+        except FileNotFoundError:
+            return None, None
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+        if payload is not None:
+            fault = fault_for(payload, cell)
+        return (payload, None) if fault is None else (None, fault)
+
+    def _move_aside(self, path: Path) -> bool:
+        """Whether it was this runner that moved the file away, and not a faster one."""
+        aside = self.cells / ASIDE / f"{path.stem}.{uuid.uuid4().hex[:8]}.json"
         try:
             aside.parent.mkdir(exist_ok=True)
             path.rename(aside)
         except FileNotFoundError:
-            return  # another runner was faster
+            return False
         except OSError as error:
             raise StoreError(f"cannot move {path} to {aside}: {error.strerror or error}") from error
-        self.warn(f"{path} cannot be used: {fault}; moved to {aside.parent.name}/, the cell is done again")
+        return True
+
+    def _say(self, path: Path, fault: str) -> None:
+        self.warn(f"{path} cannot be used: {fault}; moved to {ASIDE}/, the cell is done again")
 
 
-def _fault(payload: Any, cell: Cell) -> str | None:
+def content_of(cell: Cell, measured: Measurement, seconds: float, made: dict[str, Any]) -> str:
+    """The text of a cell's file. Raises: StudyError if its rows are not tidy."""
+    tables = {name: [_plain_row(cell, name, row) for row in rows] for name, rows in measured.tables.items()}
+    if not tables[TABLE]:
+        raise StudyError(f"{cell!r} gave no row; a failure is a row too, with a status and a reason")
+    for row in tables[TABLE]:
+        if not isinstance(row.get("status"), str) or "seconds" in row:
+            raise StudyError(
+                f"each row of {cell!r} must have a `status` text and no `seconds`; got {', '.join(row)}"
+            )
+    payload = {
+        "schema": SCHEMA,
+        "study": cell.study.slug,
+        "version": cell.study.version,
+        "code": cell.study.code,
+        "id": cell.id,
+        "point": cell.point,
+        "settings": cell.settings,
+        "tables": tables,
+        "seconds": seconds,
+        "peak_mib": peak.mib(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": made,
+    }
+    return json.dumps(payload | {"sha256": digest(payload)}) + "\n"
+
+
+def parse(content: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    """What a cell file holds, or why it is none: broken, changed since, or of another schema."""
+    try:
+        payload = json.loads(content.decode(errors="replace"))
+    except json.JSONDecodeError:
+        return None, "it is truncated or no JSON"
     if not isinstance(payload, dict) or "sha256" not in payload:
-        return "it is no cell file"
-    content = {name: value for name, value in payload.items() if name != "sha256"}
-    if digest(content) != payload["sha256"]:
-        return "its checksum does not match its content"
-    if content.get("schema") != SCHEMA:
-        return f"it has schema {content.get('schema')!r}, not {SCHEMA}"
-    if content.get("id") != cell.id:
-        return f"it holds another cell, {content.get('id')!r}"
+        return None, "it is no cell file"
+    if digest({name: value for name, value in payload.items() if name != "sha256"}) != payload["sha256"]:
+        return None, "its checksum does not match its content"
+    if payload.get("schema") != SCHEMA:
+        return None, f"it has schema {payload.get('schema')!r}, not {SCHEMA}"
+    return payload, None
+
+
+def fault_for(payload: dict[str, Any], cell: Cell) -> str | None:
+    """Why a sound payload is not what `cell` would give today, or None."""
+    if payload.get("id") != cell.id:
+        return f"it holds another cell, {payload.get('id')!r}"
+    if payload.get("code") != cell.study.code:
+        return STALE
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -153,6 +154,14 @@ class Study:
     def series(self) -> str:
         """What its random numbers go by: the slug, and from the second version on the version too."""
         return self.slug if self.version == 1 else f"{self.slug} {self.version}"
+
+    @cached_property
+    def code(self) -> str:
+        """SHA-256 of the code that measures; what other code measured counts no more. See `measuring_code`."""
+        from mibounds.study.cell import digest
+        from mibounds.study.code import measuring_code
+
+        return digest(measuring_code(self))
 
     def _require_preset(self, preset: str, changes: Mapping[str, Any]) -> None:
         count = changes.get("replicates")

@@ -2,28 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mibounds import files
 from mibounds.errors import StoreError
-from mibounds.study.study import TABLE, Tables
+from mibounds.study.study import TABLE, Point, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def assemble(payloads: Iterable[dict[str, Any]]) -> Tables:
-    """One table a name: the axes in front of each row, `seconds` behind those of the tidy one."""
-    import pandas as pd
+class Gathered:
+    """Tables that grow cell by cell, and what the record tells of all cells.
 
-    rows: dict[str, list[dict[str, Any]]] = {TABLE: []}
-    for payload in payloads:
+    Columns are kept as lists, so that a million cells take as much memory as their numbers, not as their files.
+
+    Attributes:
+        seconds: that the cells took, added up.
+        peak_mib: the most that a worker held, None if none told.
+        made: with which devices and versions, each once.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.peak_mib: float | None = None
+        self._made: dict[str, dict[str, Any]] = {}
+        self._tables = {TABLE: _Columns()}
+
+    def add(self, point: Point, payload: dict[str, Any]) -> None:
+        """A cell's rows: its point in front of each, `seconds` behind those of the tidy table."""
+        self.seconds += payload["seconds"]
+        if payload["peak_mib"] is not None:
+            self.peak_mib = max(self.peak_mib or 0.0, payload["peak_mib"])
+        self._made.setdefault(json.dumps(payload["made"], sort_keys=True), payload["made"])
         for name, measured in payload["tables"].items():
-            last = {"seconds": payload["seconds"]} if name == TABLE else {}
-            rows.setdefault(name, []).extend({**payload["point"], **row, **last} for row in measured)
-    return {name: _seconds_last(pd.DataFrame(of_name)) for name, of_name in rows.items()}
+            table = self._tables.setdefault(name, _Columns())
+            for row in measured:
+                table.add(point | row | ({"seconds": payload["seconds"]} if name == TABLE else {}))
+
+    @property
+    def made(self) -> list[dict[str, Any]]:
+        return [self._made[text] for text in sorted(self._made)]
+
+    @property
+    def tables(self) -> Tables:
+        return {name: _seconds_last(columns.frame()) for name, columns in self._tables.items()}
+
+
+class _Columns:
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {}
+        self._n_rows = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        for name, value in row.items():
+            column = self._columns.setdefault(name, [])
+            column += [math.nan] * (self._n_rows - len(column))  # rows before that had no such column
+            column.append(sys.intern(value) if isinstance(value, str) else value)
+        self._n_rows += 1
+
+    def frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        for column in self._columns.values():
+            column += [math.nan] * (self._n_rows - len(column))
+        return pd.DataFrame(self._columns)
 
 
 def _seconds_last(table: pd.DataFrame) -> pd.DataFrame:

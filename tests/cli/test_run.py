@@ -145,3 +145,13 @@ def test_no_results_is_the_users_input(toy, mibounds, command):
 def test_a_study_that_was_never_run(toy, mibounds, command):
     answer = mibounds(command, "toy")
     assert answer.code == 2 and "run the study first" in answer.error
+
+
+def test_a_plan_says_what_is_left_and_measures_nothing(toy, mibounds):
+    answer = mibounds(*RUN, "--plan")
+    assert answer.code == 0 and "6 cells are missing in results/toy" in answer.out
+    assert "hours    unknown" in answer.out and not list(Path().iterdir())
+    mibounds(*RUN, "--preset", "smoke", "--out", "mine")
+    answer = mibounds(*RUN, "--preset", "smoke", "--out", "mine", "--replicates", "4", "--plan")
+    assert "8 cells in 8 packs; 6 cells are missing" in answer.out
+    assert "from     2 finished cells in mine/toy" in answer.out and "this machine's cores" in answer.out

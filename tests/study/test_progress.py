@@ -27,14 +27,20 @@ def test_a_terminal_gets_a_bar_with_what_is_running_and_the_time_left():
     assert "kind=[a] x4; kind=b x4; and 1 more" in text
 
 
-def test_counting_is_due_at_first_and_after_a_while(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("terminal", "every"), [(True, progress.SHOW_EVERY_SECONDS), (False, progress.LINE_EVERY_SECONDS)]
+)
+def test_counting_is_due_at_first_and_when_it_is_shown_again(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, every: float
+):
     now = [1000.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    reporter = Reporter("toy", 40, Console(file=io.StringIO()))
+    reporter = Reporter("toy", 40, Console(file=io.StringIO(), force_terminal=terminal))
     assert reporter.is_due()
     reporter.show(1)
+    now[0] += 0.9 * every
     assert not reporter.is_due()
-    now[0] += progress.SHOW_EVERY_SECONDS
+    now[0] += 0.2 * every
     assert reporter.is_due()
 
 

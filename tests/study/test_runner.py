@@ -14,7 +14,7 @@ import pytest
 
 from mibounds import study
 from mibounds.errors import ParameterError, StoreError, StudyError
-from mibounds.study import RunFailed, make_grid, progress
+from mibounds.study import RunFailed, make_grid, progress, tables
 from mibounds.study.store import Store
 
 MARKS = """
@@ -193,13 +193,13 @@ def test_a_killed_worker_is_named_and_another_goes_on(write_study, run):
     assert len(run(toy).table) == 12
 
 
-def test_the_folder_is_listed_now_and_then_however_many_packs_there_are(write_study, run, monkeypatch):
+def test_the_folder_is_listed_twice_however_many_packs_there_are(write_study, run, monkeypatch):
     toy = study.load(write_study("FIELDS['width'] = 1\n"))
     listed, of_folder = [], Store.present
     monkeypatch.setattr(Store, "present", lambda store: listed.append(store) or of_folder(store))
-    monkeypatch.setattr(progress, "SHOW_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
     assert len(run(toy).table) == 12
-    assert len(listed) == 2, "when the first pack begins, and at the end"
+    assert len(listed) == 2, "when the run begins, and at the end"
 
 
 def test_spoilt_cells_are_named_and_done_again(toy, run, lines: io.StringIO):
@@ -365,10 +365,29 @@ def test_check_notices_an_edited_number_and_an_edited_record(toy, run):
         "the table gives supported, the record says refuted" in line for line in study.check(toy, folder)
     )
 
+    record.write_text(clean_record.replace('"rows": 12', '"rows": 13'))
+    assert "the table gives rows 12, the record says 13" in study.check(toy, folder)[0]
+
     record.write_text(clean_record)
     assert study.check(toy, folder) == []
     (folder / "curve.csv").unlink()
     assert any("curve.csv" in line and "not there" in line for line in study.check(toy, folder))
+
+
+def test_a_table_and_a_record_forged_together_are_seen_by_the_verdict_alone(toy, run):
+    """With table and hash changed, the verdict is computed anew; with that changed too, nothing is left to notice."""
+    folder = run(toy).folder
+    edited = pd.read_csv(folder / "table.csv")
+    edited["value"] += 1.0
+    hashes = tables.write(folder, {"table": edited})
+    told = json.loads((folder / "record.json").read_text())
+    told["tables"] |= hashes
+    (folder / "record.json").write_text(json.dumps(told))
+    problems = study.check(toy, folder)
+    assert problems and all("claim T1" in line for line in problems)
+    told["verdicts"]["T1"] = study.verdicts(toy, {"table": edited})["T1"].as_dict()
+    (folder / "record.json").write_text(json.dumps(told))
+    assert study.check(toy, folder) == []
 
 
 def test_check_notices_claims_and_versions_that_changed(toy, run, write_study):

@@ -136,6 +136,18 @@ def test_a_write_that_fails_leaves_nothing_behind(
     assert store.present() == set() and left_behind(store.folder) == []
 
 
+def test_a_folder_that_turned_read_only_is_named_for_what_it_is(store: Store, cell: Cell, monkeypatch):
+    """Removing the temporary file fails too, which is not what anybody needs to hear."""
+
+    def refuse(self: Path, *args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StoreError, match=r"cannot write .*Read-only file system"):
+        write(store, cell)
+
+
 @pytest.mark.parametrize(("seconds", "flushed"), [(0.01, 0), (store_module.FLUSH_SECONDS, 1), (60.0, 1)])
 def test_only_what_took_its_time_is_waited_for_on_the_disk(
     store: Store, cell: Cell, monkeypatch, seconds: float, flushed: int

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from mibounds.errors import ParameterError, StoreError, StudyError
-from mibounds.study import find
+from mibounds.study import find, peak
 from mibounds.study.cell import Cell, Pack
 from mibounds.study.store import Store
 from mibounds.study.study import Measurement, Point, Study
@@ -129,6 +129,7 @@ def _attempt(task: Task, study: Study, device: str, made: dict[str, Any]) -> tup
     store, width = Store(Path(task.folder)), task.width or len(cells)
     parts = [cells[start : start + width] for start in range(0, len(cells), width)]
     made = made if len(parts) == 1 else made | {"width": width}
+    peak.forget()
     try:
         for part in parts:
             missing = {cell.id for cell in part} & set(task.missing)
