@@ -203,13 +203,13 @@ def bent(n, seed, dim=10):
 
 
 def test_a_critic_reads_what_bends_in_many_columns():
-    samples = Samples(*bent(3000, 0))
+    samples = Samples(*bent(2000, 0))
     with_it = crosswise(samples, auto.SIMPLEST_FIRST, TrainedCritic(samples, 0, "cpu"))
     without = crosswise(samples, auto.SIMPLEST_FIRST)
     assert {r.model for r in with_it} == {"trained_critic"}
     nats, less = (np.mean([r.terms.nats for r in readings]) for readings in (with_it, without))
     assert nats > less + 0.3
-    one = bent(200_000, 1, dim=1)
+    one = bent(50_000, 1, dim=1)
     truth_nats = 10 * mibounds.estimate(*one, method="ksg").nats  # columns are independent
     error = max(r.terms.error for r in with_it)
     assert truth_nats - 5 * error < nats < truth_nats + 0.1
