@@ -145,10 +145,13 @@ def _measured(path: Path, out: Path) -> str:
     from mibounds.study.checking import verdicts
     from mibounds.study.engines.base import Task, measure
     from mibounds.study.store import Store
-    from mibounds.study.tables import assemble
+    from mibounds.study.tables import Gathered
 
     study = load(path)
     grid = make_grid(study, "smoke" if "smoke" in study.presets else "full")
+    cells, said = [cell for pack in grid.packs[:4] for cell in pack.cells], list[str]()
+    store, gathered = Store(out, said.append), Gathered()
+    store.finished(cells)  # as a run begins: what other code measured there is set aside
     for pack in grid.packs[:4]:
         missing = [cell.id for cell in pack.cells]
         task = Task(
@@ -157,11 +160,12 @@ def _measured(path: Path, out: Path) -> str:
         ended = measure(task, study, "cpu", {})
         if ended.kind != "done":
             return CLEAR if ended.reason and "\n" not in ended.reason else "fault: a failure without a reason"
-    cells = [cell for pack in grid.packs[:4] for cell in pack.cells]
-    payloads = [payload for cell in cells if (payload := Store(out).read(cell)) is not None]
-    if len(payloads) < len(cells):
-        return "fault: a cell was not kept"
-    verdicts(study, assemble(payloads))
+    for cell in cells:
+        payload = store.read(cell)
+        if payload is None:
+            return "fault: a cell was not kept"
+        gathered.add(cell.point, payload)
+    verdicts(study, gathered.tables)
     return SUCCESS
 
 
