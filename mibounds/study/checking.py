@@ -60,6 +60,8 @@ def check(study: Study, folder: str | Path) -> list[str]:
 
 def _miscounted(read: Tables, found: dict[str, Any]) -> list[str]:
     table = read[TABLE]
+    if "status" not in table:
+        return ["the table has no column 'status', which every run writes"]
     there = {"rows": len(table), "failed": int((table["status"] != "ok").sum())}
     return [
         f"the table gives {name} {count}, the record says {found[name]}"

@@ -121,6 +121,10 @@ class Study:
 
     def __post_init__(self) -> None:
         self._require(self.slug.isidentifier(), "a slug is a name such as 'two_words', its file's name")
+        parts = {"axes": self.axes, "settings": self.settings, "seeds": self.seeds, "presets": self.presets}
+        for what, named in parts.items():
+            for name in named:
+                self._require(isinstance(name, str), f"names of {what} must be texts; got {name!r}")
         for name, values in self.axes.items():
             self._require(
                 name not in RESERVED, f"axis {name!r} is a name that the runner adds; choose another"

@@ -135,6 +135,13 @@ def test_check_finds_a_changed_number(finished, mibounds):
     assert "claim T1: the table gives inconclusive, the record says supported" in answer.out
 
 
+def test_check_finds_a_lost_column(finished, mibounds):
+    table = finished / "table.csv"
+    table.write_text(table.read_text().replace("status", "state", 1))
+    answer = mibounds("check", "toy")
+    assert answer.code in (1, 2) and "status" in answer.out + answer.err
+
+
 @pytest.mark.parametrize("command", ["check", "verdicts", "report"])
 def test_no_results_is_the_users_input(toy, mibounds, command):
     answer = mibounds(command)

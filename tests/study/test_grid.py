@@ -173,6 +173,8 @@ CLAIM = Claim("C", "text", "source", "criterion", lambda tables: Verdict.inconcl
         ({"stacked": ("scales",)}, "stacked names axis 'scales'"),
         ({"stacked": "scale"}, "stacked must be a tuple"),
         ({"seeds": {"data": ("kinds",)}}, "seed 'data' names axis 'kinds'"),
+        ({"seeds": {"data": (), None: ()}}, "names of seeds must be texts; got None"),
+        ({"axes": {1: (1.0,)}}, "names of axes must be texts; got 1"),
         ({"presets": {"smoke": {"replicates": 1}}}, "must contain 'full'"),
         ({"presets": {"full": {}}}, "must have 'replicates'"),
         ({"presets": {"full": {"replicates": 0}}}, "at least 1"),
