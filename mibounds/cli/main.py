@@ -81,7 +81,8 @@ def call(arguments: Sequence[str]) -> int:
         _require_text(arguments)
         return mibounds.main(list(arguments), prog_name="mibounds", standalone_mode=False) or OK
     except click.Abort:
-        say(f"stopped; to go on from there: {_again(arguments)}")
+        goes_on = run.name in arguments[:1]
+        say(f"stopped; to go on from there: {_again(arguments)}" if goes_on else "stopped")
         return STOPPED
     except click.ClickException as error:
         say(_usage(error))

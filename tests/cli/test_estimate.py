@@ -113,3 +113,12 @@ def test_a_mistake_is_one_line(data, mibounds, mistake):
 def test_without_columns(data, mibounds):
     answer = mibounds("estimate", data, "--x", "height")
     assert answer.code == 2 and "Missing option '--y'" in answer.error
+
+
+def test_ctrl_c_offers_no_going_on(data, mibounds, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mibounds.estimators.estimate_file", interrupted)
+    answer = mibounds("estimate", data, "--x", "height", "--y", "weight")
+    assert answer.code == 130 and answer.err.endswith("mibounds: stopped\n")
