@@ -21,6 +21,16 @@ def is_running(process: int) -> bool:
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+# Measures a cell, and sleeps.
+SLEEPER = """
+def measure(pack):
+    (Path(__file__).parent / f"worker_{os.getpid()}").touch()
+    yield Measurement(row(pack.cells[0]))
+    time.sleep(600)
+FIELDS["measure"] = measure
+"""
+
+
 def workers_of(sleeping: Study) -> list[int]:
-    """Of a study whose measure touches `worker_<pid>` beside its file."""
+    """Of a `SLEEPER`, which touches `worker_<pid>` beside its file."""
     return [int(path.name.removeprefix("worker_")) for path in sleeping.file.parent.glob("worker_*")]

@@ -16,7 +16,7 @@ from mibounds.errors import ParameterError
 from mibounds.study import RunFailed, engines, make_grid
 from mibounds.study.engines import ray as engine_of_ray
 from mibounds.study.runner import _tasks
-from tests.study.processes import is_running, wait_until, workers_of
+from tests.study.processes import SLEEPER, is_running, wait_until, workers_of
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'mibounds[ray]'")
 DRIVER = """
@@ -33,13 +33,6 @@ def measure(pack):
     return [Measurement(row(cell)) for cell in pack.cells]
 FIELDS["measure"] = measure
 FIELDS["width"] = 6
-"""
-SLEEPER = """
-def measure(pack):
-    (Path(__file__).parent / f"worker_{os.getpid()}").touch()
-    yield Measurement(row(pack.cells[0]))
-    time.sleep(600)
-FIELDS["measure"] = measure
 """
 
 

@@ -14,7 +14,7 @@ from mibounds.study import engines, make_grid
 from mibounds.study.engines import slurm
 from mibounds.study.runner import _tasks
 from mibounds.study.workers import batch
-from tests.study.processes import is_running, wait_until, workers_of
+from tests.study.processes import SLEEPER, is_running, wait_until, workers_of
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'mibounds[slurm]'")
 SIGNALS_ITS_JOB = """
@@ -25,13 +25,6 @@ def measure(pack):
     return [Measurement(row(cell)) for cell in pack.cells]
 FIELDS["measure"] = measure
 FIELDS["width"] = 6
-"""
-SLEEPER = """
-def measure(pack):
-    (Path(__file__).parent / f"worker_{os.getpid()}").touch()
-    yield Measurement(row(pack.cells[0]))
-    time.sleep(600)
-FIELDS["measure"] = measure
 """
 
 
