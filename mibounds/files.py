@@ -71,6 +71,16 @@ def remove_stale(folder: Path) -> None:
             remove(path)
 
 
+def read_bytes(path: Path) -> bytes | None:
+    """A file's content, None if there is no such file; StoreError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     try:

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mibounds.errors import StoreError
+from mibounds import files
 from mibounds.study import record, tables
-from mibounds.study.cell import Cell, Pack
+from mibounds.study.cell import Pack
 from mibounds.study.grid import Grid
 from mibounds.study.shard import Shard
 from mibounds.study.store import Store, parse
@@ -187,7 +187,7 @@ def _from_cells(grid: Grid, folder: Path, present: set[str]) -> Known | None:
     step = math.ceil(len(finished) / READ_AT_MOST) or 1
     payloads, sizes = [], []
     for cell in finished[::step]:
-        content = _content(Store(folder), cell)
+        content = files.read_bytes(Store(folder).path(cell.id)) or b""
         payload, _ = parse(content)
         if payload is not None and payload.get("code") == grid.study.code:
             payloads.append(payload)
@@ -201,15 +201,6 @@ def _from_cells(grid: Grid, folder: Path, present: set[str]) -> Known | None:
         max(peaks, default=None),
         sum(sizes) / max(1, len(sizes)),
     )
-
-
-def _content(store: Store, cell: Cell) -> bytes:
-    try:
-        return store.path(cell.id).read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise StoreError(f"cannot read {store.path(cell.id)}: {error.strerror or error}") from error
 
 
 def _from_table(study: Study, folder: Path) -> Known | None:

@@ -86,12 +86,11 @@ def write(folder: Path, record: dict[str, Any]) -> None:
 def read(folder: Path) -> dict[str, Any] | None:
     """The folder's record, None if there is none; a broken one is a StoreError."""
     path = folder / NAME
-    try:
-        record = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    content = files.read_bytes(path)
+    if content is None:
         return None
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        record = json.loads(content)
     except ValueError as error:
         raise StoreError(f"{path} is no record: {error}; remove it and run the study again") from error
     fault = fault_of(record)

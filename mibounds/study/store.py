@@ -117,13 +117,10 @@ class Store:
 
     def _look_at(self, cell: Cell) -> tuple[dict[str, Any] | None, str | None]:
         """The sound payload, or what is wrong with the file; neither if there is none."""
-        path = self.path(cell.id)
-        try:
-            payload, fault = parse(path.read_bytes())
-        except FileNotFoundError:
+        content = files.read_bytes(self.path(cell.id))
+        if content is None:
             return None, None
-        except OSError as error:
-            raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+        payload, fault = parse(content)
         if payload is not None:
             fault = fault_for(payload, cell)
         return (payload, None) if fault is None else (None, fault)
