@@ -251,12 +251,12 @@ def draw(tables: Tables) -> Figure:
     panels = [
         (of_tasks, "holds_truth", "the truth"),
         (of_tasks, "holds_expectation", "its expectation"),
-        (independent, "holds_truth", "zero, independent pairs"),
+        (independent, "holds_truth", "zero"),
     ]
     with new_figure(1, 3, height=4.2, width_ratios=(2, 2, 1)) as (figure, axes):
         for ax, (shown, column, name) in zip(axes[0], panels, strict=True):
             draw_shares(ax, shown, column)
-            ax.set_title(f"holds {name}", fontsize=8)
+            ax.set_title(f"% that hold {name}", fontsize=8)
         for ax in axes[0, 1:]:
             ax.set_ylabel("")
     return figure
@@ -291,6 +291,7 @@ def draw_shares(ax: Axes, rows: pd.DataFrame, column: str) -> None:
     ax.set(xlabel="", ylabel="")
     ax.tick_params(labelsize=5)
     ax.tick_params(axis="x", rotation=90)
+    ax.tick_params(axis="y", rotation=0)
 
 
 STUDY = Study(
