@@ -13,6 +13,20 @@ from mibounds.errors import ParameterError
 if TYPE_CHECKING:
     from mibounds.study.engines.base import Engine
 
+# name of the option -> what the engine's class calls it
+OPTIONS = {
+    "--workers": "workers",
+    "--address": "address",
+    "--partition": "partition",
+    "--minutes": "minutes",
+    "--jobs": "jobs",
+    "--cluster": "cluster",
+    "--sbatch": "sbatch",
+    "--cpus-per-pack": "cpus_per_pack",
+    "--gpus-per-pack": "gpus_per_pack",
+    "--limit": "limit",
+}
+
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--engine`, and options that some of the engines take."""
@@ -63,9 +77,8 @@ def engine_of(engine: str, chosen: Mapping[str, Any]) -> Engine:
     given = {name: value for name, value in chosen.items() if value not in (None, ())}
     if "sbatch" in given:
         given["sbatch"] = settings("--sbatch", given["sbatch"])
-    for name in given:  # an option is called what the engine's class calls it
-        owners = engines.owners(name)
+    for option, name in OPTIONS.items():
+        owners = [] if name not in given else engines.owners(name)
         if owners and engine in engines.names() and engine not in owners:
-            option = f"--{name.replace('_', '-')}"
             raise ParameterError(f"{option} belongs to the engine {' and '.join(owners)}, not to {engine}")
     return engines.make(engine, **given)
