@@ -29,6 +29,13 @@ out_option = click.option(
     help="Results go to DIR/STUDY; by default to results/STUDY for the full grid, else to a folder below it.",
 )
 
+mirror_option = click.option(
+    "--mirror",
+    metavar="URL",
+    help="A second folder of results on an object store or any other place of fsspec's: finished cells go there, and "
+    "come from there.",
+)
+
 
 def out_folder(study: Study, preset: str, altered: bool, out: Path | None) -> Path:
     """The folder that a run of the study writes to."""

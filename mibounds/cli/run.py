@@ -12,7 +12,7 @@ from mibounds.cli.engine_options import engine_of, engine_options
 from mibounds.cli.errors import say_all
 from mibounds.cli.grid_options import grid_of, grid_options
 from mibounds.cli.plan import say_plan
-from mibounds.cli.results import out_folder, out_option
+from mibounds.cli.results import mirror_option, out_folder, out_option
 from mibounds.cli.verdicts import rows_of, show
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     help="Say what the missing cells will take, from what such cells took before; nothing is measured.",
 )
 @out_option
+@mirror_option
 @click.option(
     "--fresh", is_flag=True, help="Measure everything anew; by default a run goes on where it was stopped."
 )
@@ -49,6 +50,7 @@ def run(
     shard: str | None,
     only_plan: bool,
     out: Path | None,
+    mirror: str | None,
     fresh: bool,
     **of_engine: Any,
 ) -> int:
@@ -83,13 +85,14 @@ def run(
                 device=device,
                 fresh=fresh,
                 engine=chosen_engine,
+                mirror=mirror,
             )
         except study.RunFailed as error:
             say_all(str(error), error.failures)
             exit_code = 1
         else:
             if isinstance(ended, study.Status):
-                _say_left(one, ended, shard, folder)
+                _say_left(one, ended, shard, folder, mirror)
             else:
                 _report(one, ended)
     return exit_code
@@ -101,10 +104,12 @@ def names_of(studies: tuple[str, ...]) -> list[str]:
     return names() if studies == ("all",) else list(dict.fromkeys(studies))
 
 
-def _say_left(study: Study, status: Status, shard: str | None, folder: Path) -> None:
+def _say_left(study: Study, status: Status, shard: str | None, folder: Path, mirror: str | None) -> None:
+    where = folder if mirror is None else f"{folder} and {mirror}"
+    merging = ", then `mibounds merge` if their folders differ" if mirror is None else " with this mirror"
     click.echo(
         f"{study.slug}: shard {shard} is finished; of the whole grid, {status.done} of {status.total} cells "
-        f"lie in {folder}. Run the other shards, then `mibounds merge` if their folders differ."
+        f"lie in {where}. Run the other shards{merging}."
     )
 
 

@@ -7,15 +7,21 @@ from pathlib import Path
 import click
 
 from mibounds.cli.grid_options import grid_of, grid_options
-from mibounds.cli.results import out_folder, out_option
+from mibounds.cli.results import mirror_option, out_folder, out_option
 
 
 @click.command()
 @click.argument("study", metavar="STUDY")
 @grid_options
 @out_option
+@mirror_option
 def status(
-    study: str, preset: str, settings: tuple[str, ...], replicates: int | None, out: Path | None
+    study: str,
+    preset: str,
+    settings: tuple[str, ...],
+    replicates: int | None,
+    out: Path | None,
+    mirror: str | None,
 ) -> None:
     """Say how far a run has come."""
     from mibounds.study import load, parse_overrides
@@ -24,9 +30,9 @@ def status(
     loaded = load(study)
     grid = grid_of(loaded, preset, settings, replicates)
     folder = out_folder(loaded, preset, grid.altered, out)
-    found = status_of(
-        loaded, preset, folder, overrides=parse_overrides(loaded, settings), replicates=replicates
-    )
-    click.echo(f"{loaded.slug} ({preset}): {found.done} of {found.total} cells are finished in {folder}")
+    overrides = parse_overrides(loaded, settings)
+    found = status_of(loaded, preset, folder, overrides=overrides, replicates=replicates, mirror=mirror)
+    where = folder if mirror is None else f"{folder} and {mirror}"
+    click.echo(f"{loaded.slug} ({preset}): {found.done} of {found.total} cells are finished in {where}")
     if found.missing:
         click.echo(f"next: {found.missing[0]!r}")

@@ -12,6 +12,7 @@ from mibounds.lazy import exports
 if TYPE_CHECKING:
     from mibounds.study.cell import Cell, Pack
     from mibounds.study.checking import check, read_results, verdicts
+    from mibounds.study.conclusion import Results, RunFailed, redraw
     from mibounds.study.find import load, names
     from mibounds.study.grid import Grid, make_grid
     from mibounds.study.merging import Merged, merge
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         rows_with,
     )
     from mibounds.study.planning import Plan, plan
-    from mibounds.study.runner import Results, RunFailed, Status, default_out, redraw, run, run_shard, status
+    from mibounds.study.runner import Status, default_out, run, run_shard, status
     from mibounds.study.shard import Shard
     from mibounds.study.study import Axis, Claim, Measurement, Study
     from mibounds.study.verdict import Verdict, if_all_ok
@@ -79,8 +80,8 @@ _HOMES = {
     "Merged": "merging",
     "Pack": "cell",
     "Plan": "planning",
-    "Results": "runner",
-    "RunFailed": "runner",
+    "Results": "conclusion",
+    "RunFailed": "conclusion",
     "Shard": "shard",
     "Status": "runner",
     "Study": "study",
@@ -101,7 +102,7 @@ _HOMES = {
     "plan": "planning",
     "provided": "parts",
     "read_results": "checking",
-    "redraw": "runner",
+    "redraw": "conclusion",
     "rows_with": "parts",
     "run": "runner",
     "run_shard": "runner",

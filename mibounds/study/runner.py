@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mibounds import files
-from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
-from mibounds.study import checking, find, record, tables
+from mibounds.errors import ParameterError, StoreError, StudyError
+from mibounds.study import record
 from mibounds.study.cell import Cell, Pack
+from mibounds.study.conclusion import Results, RunFailed, conclude
 from mibounds.study.engines.base import Ended, Engine, Started, Task
 from mibounds.study.engines.local import LocalEngine
 from mibounds.study.grid import Grid, make_grid
+from mibounds.study.mirror import Mirror
 from mibounds.study.shard import Shard
 from mibounds.study.store import Store
-from mibounds.study.study import Study, Tables, Value
-from mibounds.study.verdict import Verdict
+from mibounds.study.study import Study, Value
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from mibounds.study.progress import Reporter
@@ -30,32 +30,6 @@ FAILURES = "failures.txt"
 NAMED_FAILURES = 20
 TRACES = 100
 DEVICES = ("auto", "cpu", "cuda")
-
-
-class RunFailed(MiboundsError):
-    """Some cells could not be measured; all others are finished and kept.
-
-    Attributes:
-        failures: one line a cell: which, and why.
-    """
-
-    def __init__(self, message: str, failures: Sequence[str]):
-        super().__init__(message)
-        self.failures = tuple(failures)
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a run left behind: its folder, record, tables and verdicts."""
-
-    folder: Path
-    record: dict[str, Any]
-    tables: Tables
-    verdicts: dict[str, Verdict]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        return self.tables["table"]
 
 
 @dataclass(frozen=True)
@@ -85,14 +59,22 @@ def status(
     *,
     overrides: Mapping[str, Sequence[Value]] | None = None,
     replicates: int | None = None,
+    mirror: str | None = None,
 ) -> Status:
-    """Which cells of the grid are not finished in `out`. Reads names only."""
-    return _status(make_grid(study, preset, overrides, replicates), Path(out))
+    """Which cells of the grid are finished neither in `out` nor in the mirror. Reads names only."""
+    grid = make_grid(study, preset, overrides, replicates)
+    return _status(grid, Path(out), _mirror_of(grid, mirror))
 
 
-def _status(grid: Grid, folder: Path) -> Status:
-    present = Store(folder).present()
+def _status(grid: Grid, folder: Path, mirror: Mirror | None) -> Status:
+    present = Store(folder).present() | (set() if mirror is None else mirror.present())
     return Status(len(grid.cells), tuple(cell for cell in grid.cells if cell.id not in present))
+
+
+def _mirror_of(grid: Grid, url: str | None) -> Mirror | None:
+    if url is None:
+        return None
+    return Mirror.below(url, *default_out(grid.study, grid.preset, grid.altered, base="").parts)
 
 
 def run(
@@ -106,6 +88,7 @@ def run(
     workers: int | None = None,
     fresh: bool = False,
     engine: Engine | None = None,
+    mirror: str | None = None,
     console: Console | None = None,
 ) -> Results:
     """Measure the cells of the grid that `out` lacks, then write tables, figures and the record.
@@ -120,19 +103,18 @@ def run(
         workers: processes of the local engine.
         fresh: forget the grid's finished cells first.
         engine: another engine than the local one.
+        mirror: URL of a second folder `results/`, for any backend of fsspec: cells go there as they are finished, those
+            that lie there alone are fetched, and the results follow.
         console: where progress goes; standard error by default.
 
     Raises:
         RunFailed: some cells failed; the rest is kept, and the same command tries those again.
-        StoreError: the folder cannot be written.
+        StoreError: the folder cannot be written, or the mirror not be reached.
         ParameterError, UnknownNameError: the input is no grid of this study, or the device is not there.
     """
-    grid = _grid(study, preset, overrides, replicates, device)
-    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
-    engine = engine or LocalEngine(workers)
-    command = record.command(grid, overrides or {}, replicates, device)
-    session = _measure_missing(grid, grid.packs, "", folder, engine, device, fresh, console)
-    return _conclude(grid, folder, session | {"command": command} | engine.facts())
+    asked = (study, preset, out, overrides, replicates, device, engine or LocalEngine(workers), mirror)
+    this = _run_of(*asked)
+    return this.conclude(this.measure(this.grid.packs, fresh, console))
 
 
 def run_shard(
@@ -147,83 +129,151 @@ def run_shard(
     workers: int | None = None,
     fresh: bool = False,
     engine: Engine | None = None,
+    mirror: str | None = None,
     console: Console | None = None,
 ) -> Results | Status:
     """Measure one shard's part of what `run` would; conclude as it does if no cell of the grid is missing then.
 
     Args:
         shard: which part; its packs are the same on every machine.
-        study, preset, out, overrides, replicates, device, workers, fresh, engine, console: as for `run`.
+        study, preset, out, overrides, replicates, device, workers, fresh, engine, mirror, console: as for `run`.
 
     Returns:
-        Which cells of the other shards `out` still lacks, or the results.
+        Which cells of the other shards are still missing in `out` and in the mirror, or the results.
 
     Raises:
         RunFailed: some cells of this shard failed. All else as for `run`.
     """
-    grid = _grid(study, preset, overrides, replicates, device)
-    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
-    engine = engine or LocalEngine(workers)
-    command = record.command(grid, overrides or {}, replicates, device)
-    packs, name = shard.packs(grid), f", shard {shard}"
-    session = _measure_missing(grid, packs, name, folder, engine, device, fresh, console)
-    left = _status(grid, folder)
-    if left.missing:
-        return left
-    return _conclude(grid, folder, session | {"command": command} | engine.facts())
+    asked = (study, preset, out, overrides, replicates, device, engine or LocalEngine(workers), mirror)
+    this = _run_of(*asked)
+    session = this.measure(shard.packs(this.grid), fresh, console, f", shard {shard}")
+    left = _status(this.grid, this.folder, this.mirror)
+    return left if left.missing else this.conclude(session)
 
 
-def _grid(
+def _run_of(
     study: Study,
     preset: str,
+    out: str | Path | None,
     overrides: Mapping[str, Sequence[Value]] | None,
     replicates: int | None,
     device: str,
-) -> Grid:
+    engine: Engine,
+    mirror: str | None,
+) -> _Run:
+    """Everything judged before any work."""
     if study.file is None:
         raise StudyError(f"study {study.slug!r} has no file; load it with mibounds.study.load")
     if device not in DEVICES:
         raise ParameterError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
-    return make_grid(study, preset, overrides, replicates)
+    grid = make_grid(study, preset, overrides, replicates)
+    folder = default_out(study, preset, grid.altered) if out is None else Path(out)
+    command = record.command(grid, overrides or {}, replicates, device)
+    return _Run(grid, folder, _mirror_of(grid, mirror), engine, device, command)
 
 
-def _measure_missing(
-    grid: Grid,
-    packs: Sequence[Pack],
-    part: str,
-    folder: Path,
-    engine: Engine,
-    device: str,
-    fresh: bool,
-    console: Console | None,
-) -> dict[str, Any]:
-    """Measure what `folder` lacks of these packs; returns what the record tells of it. Raises: RunFailed."""
-    from mibounds.study.progress import Reporter  # and with it rich, which a status or a figure does without
+@dataclass(frozen=True)
+class _Run:
+    """What a call of `run` is about: a grid, where its files lie, and what measures it."""
 
-    _require_room(grid, folder)
-    started, clock = record.now(), time.perf_counter()
-    cells = [cell for pack in packs for cell in pack.cells]
-    with Reporter(f"{grid.study.slug} ({grid.preset}{part})", len(cells), console) as reporter:
-        store = Store(folder, lambda line: reporter.note(f"warning: {line}"))
-        store.open()
-        if fresh:
-            store.remove(cells)
-        finished = store.finished(cells)
-        reporter.resume(len(finished))
-        tasks = _tasks(grid, folder, finished, packs)
-        failures = _measure(len(finished), tasks, store, engine, device, reporter)
-        _report_failures(cells, folder, failures, store.present())
-    return {
-        "started": started,
-        "finished": record.now(),
-        "wall_seconds": time.perf_counter() - clock,
-        "resumed_cells": len(grid.cells) - len(cells) + len(finished),
-    }
+    grid: Grid
+    folder: Path
+    mirror: Mirror | None
+    engine: Engine
+    device: str
+    command: str
 
+    def measure(
+        self, packs: Sequence[Pack], fresh: bool, console: Console | None, part: str = ""
+    ) -> dict[str, Any]:
+        """Measure what is missing of these packs; returns what the record tells of it. Raises: RunFailed."""
+        from mibounds.study.progress import Reporter  # brings rich, which a status does without
 
-def redraw(study: Study, folder: str | Path) -> list[Path]:
-    """Draw the figures again from the tables in `folder`."""
-    return _draw(study, checking.read_results(folder)[1], Path(folder))
+        grid, folder = self.grid, self.folder
+        _require_room(grid, folder)
+        started, clock = record.now(), time.perf_counter()
+        cells = [cell for pack in packs for cell in pack.cells]
+        with Reporter(f"{grid.study.slug} ({grid.preset}{part})", len(cells), console) as reporter:
+            store = Store(folder, lambda line: reporter.note(f"warning: {line}"))
+            if self.mirror is not None:
+                self.mirror.open()
+            store.open()
+            if fresh:
+                store.remove(cells)
+            elif self.mirror is not None:
+                self.mirror.fetch_missing(store, cells)
+            finished = store.finished(cells)
+            reporter.resume(len(finished))
+            tasks = _tasks(grid, folder, finished, packs, self.mirror)
+            failures = self._hand_out(len(finished), tasks, store, reporter)
+            if self.mirror is not None:
+                self.mirror.send_missing(store, cells)
+            _report_failures(cells, folder, failures, store.present())
+        return {
+            "command": self.command,
+            "started": started,
+            "finished": record.now(),
+            "wall_seconds": time.perf_counter() - clock,
+            "resumed_cells": len(grid.cells) - len(cells) + len(finished),
+        }
+
+    def _hand_out(self, done: int, tasks: list[Task], store: Store, reporter: Reporter) -> list[Ended]:
+        """Hand the tasks to the engine; returns those that failed. `done` cells were finished before."""
+        if not tasks:
+            return []
+        running: dict[int, Task] = {}
+        failures: list[Ended] = []
+
+        def count() -> int:
+            """Finished cells: a file is looked for where a pack is at work or failed, never in the whole folder."""
+            unsure = [*running.values(), *(ended.task for ended in failures)]
+            return done + sum(store.count(task.missing) for task in unsure)
+
+        total = reporter.total
+        events = self.engine.run(tasks, self.device)
+        try:
+            for event in events:
+                match event:
+                    case Started(task):
+                        running[id(task)] = task
+                        reporter.running[id(task)] = task.label
+                    case Ended(task, kind, reason):
+                        running.pop(id(task), None)
+                        reporter.running.pop(id(task), None)
+                        if event.note:
+                            reporter.note(f"tried again: {task.label}: {event.note}")
+                        if kind == "store":
+                            raise StoreError(reason)
+                        if kind == "failed":
+                            failures.append(event if len(failures) < TRACES else replace(event, trace=""))
+                            if len(failures) <= NAMED_FAILURES:
+                                reporter.note(f"failed: {task.label}: {reason}")
+                            if len(failures) == NAMED_FAILURES:
+                                reporter.note(f"further failures will be in {FAILURES}")
+                        else:
+                            done += len(task.missing)
+                            if self.mirror is not None:
+                                self.mirror.fetch(store, task.missing)
+                if reporter.is_due():
+                    reporter.show(count())
+            reporter.show(count())
+        except KeyboardInterrupt:
+            reporter.note(
+                f"stopped: {count()} of {total} cells are finished; the same command goes on from there"
+            )
+            raise
+        finally:
+            events.close()
+        return failures
+
+    def conclude(self, session: dict[str, Any]) -> Results:
+        """Tables, figures and the record, also in the mirror."""
+        if self.mirror is not None:
+            self.mirror.fetch_missing(Store(self.folder), self.grid.cells)
+        results = conclude(self.grid, self.folder, session | self.engine.facts())
+        if self.mirror is not None:
+            self.mirror.send_results(self.folder)
+        return results
 
 
 def _require_room(grid: Grid, folder: Path) -> None:
@@ -238,7 +288,13 @@ def _require_room(grid: Grid, folder: Path) -> None:
         raise StoreError(f"{folder} holds the full results of {there['study']}; choose another folder")
 
 
-def _tasks(grid: Grid, folder: Path, finished: set[str], packs: Sequence[Pack] | None = None) -> list[Task]:
+def _tasks(
+    grid: Grid,
+    folder: Path,
+    finished: set[str],
+    packs: Sequence[Pack] | None = None,
+    mirror: Mirror | None = None,
+) -> list[Task]:
     study_file = Path(str(grid.study.file))
     sha256, whole_path = files.sha256_of(study_file), str(folder.resolve())
     return [
@@ -250,60 +306,11 @@ def _tasks(grid: Grid, folder: Path, finished: set[str], packs: Sequence[Pack] |
             points=[cell.point for cell in pack.cells],
             settings=pack.settings,
             missing=missing,
+            mirror=None if mirror is None else mirror.url,
         )
         for pack in (grid.packs if packs is None else packs)
         if (missing := [cell.id for cell in pack.cells if cell.id not in finished])
     ]
-
-
-def _measure(
-    done: int, tasks: list[Task], store: Store, engine: Engine, device: str, reporter: Reporter
-) -> list[Ended]:
-    """Hand the tasks to the engine; returns those that failed. `done` cells were finished before."""
-    if not tasks:
-        return []
-    running: dict[int, Task] = {}
-    failures: list[Ended] = []
-
-    def count() -> int:
-        """Finished cells: a file is looked for where a pack is at work or failed, never in the whole folder."""
-        unsure = [*running.values(), *(ended.task for ended in failures)]
-        return done + sum(store.count(task.missing) for task in unsure)
-
-    total = reporter.total
-    events = engine.run(tasks, device)
-    try:
-        for event in events:
-            match event:
-                case Started(task):
-                    running[id(task)] = task
-                    reporter.running[id(task)] = task.label
-                case Ended(task, kind, reason):
-                    running.pop(id(task), None)
-                    reporter.running.pop(id(task), None)
-                    if event.note:
-                        reporter.note(f"tried again: {task.label}: {event.note}")
-                    if kind == "store":
-                        raise StoreError(reason)
-                    if kind == "failed":
-                        failures.append(event if len(failures) < TRACES else replace(event, trace=""))
-                        if len(failures) <= NAMED_FAILURES:
-                            reporter.note(f"failed: {task.label}: {reason}")
-                        if len(failures) == NAMED_FAILURES:
-                            reporter.note(f"further failures will be in {FAILURES}")
-                    else:
-                        done += len(task.missing)
-            if reporter.is_due():
-                reporter.show(count())
-        reporter.show(count())
-    except KeyboardInterrupt:
-        reporter.note(
-            f"stopped: {count()} of {total} cells are finished; the same command goes on from there"
-        )
-        raise
-    finally:
-        events.close()
-    return failures
 
 
 def _report_failures(
@@ -324,58 +331,3 @@ def _report_failures(
         f"see {folder / FAILURES}, and run again to try those anew",
         lines,
     )
-
-
-def _earlier_session(folder: Path, session: dict[str, Any]) -> dict[str, Any]:
-    """Nothing was measured: the record goes on telling of the run that did."""
-    there = record.read(folder) or {}
-    names = (*session, "workers", "nodes", "device", "device_name")
-    return {name: there[name] for name in names if name in there}
-
-
-def _conclude(grid: Grid, folder: Path, session: dict[str, Any]) -> Results:
-    """Tables, verdicts and figures from what was written, as a later check will read it; the record last."""
-    gathered = _gather(grid, folder)
-    if session["resumed_cells"] == len(grid.cells):
-        session |= _earlier_session(folder, session)
-    hashes = tables.write(folder, gathered.tables)
-    written = tables.read(folder, hashes)
-    decided = checking.verdicts(grid.study, written)
-    _draw(grid.study, written, folder)
-    made = record.make(grid, gathered, written, hashes, decided, session)
-    record.write(folder, made)
-    return Results(folder, made, written, decided)
-
-
-def _gather(grid: Grid, folder: Path) -> tables.Gathered:
-    """All cells, one after the other. Raises: RunFailed if one was spoilt or lost since it was measured."""
-    warnings: list[str] = []
-    store, gathered = Store(folder, warnings.append), tables.Gathered()
-    lost = []
-    for cell in grid.cells:
-        payload = store.read(cell)
-        if payload is None:
-            lost.append(cell)
-        else:
-            gathered.add(cell.point, payload)
-    if lost:
-        raise RunFailed(
-            f"{len(lost)} of {len(grid.cells)} cells of {grid.study.slug} were measured but cannot be read; "
-            "run again to measure those anew",
-            warnings or [f"{cell!r}: its file went missing" for cell in lost],
-        )
-    return gathered
-
-
-def _draw(study: Study, of: Tables, folder: Path) -> list[Path]:
-    try:
-        figure = None if study.draw is None else study.draw(of)
-    except Exception as error:  # the study's own code; tables and cells are kept
-        raise StudyError(f"study {study.slug!r}, figure: {find.one_line(error)}") from error
-    if figure is None:
-        return []
-    paths = [folder / "figure.png", folder / "figure.svg"]
-    for path in paths:
-        with files.whole(path) as temporary:
-            figure.savefig(temporary, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
-    return paths

@@ -101,6 +101,27 @@ def test_bad_input_is_found_before_anything_runs(toy, mibounds):
     assert list(Path().iterdir()) == []
 
 
+def test_a_run_goes_on_from_its_mirror(toy, mibounds, tmp_path):
+    mirror = ("--mirror", f"file://{tmp_path}/far")
+    assert mibounds(*RUN, *mirror, "--shard", "1/2", "--out", "a").code == 0
+    answer = mibounds("status", "toy", "--out", "b", *mirror)
+    assert f"3 of 6 cells are finished in b/toy and {mirror[1]}" in answer.out
+    answer = mibounds(*RUN, *mirror, "--out", "b")
+    assert answer.code == 0 and "3 of them finished already" in answer.err
+    assert mibounds("check", "--results", str(tmp_path / "far")).code == 0
+
+
+def test_a_shard_with_a_mirror_asks_for_no_merge(toy, mibounds, tmp_path):
+    out = mibounds(*RUN, "--shard", "1/2", "--mirror", f"file://{tmp_path}/far").out
+    assert "Run the other shards with this mirror." in out and "merge" not in out
+
+
+def test_a_mirror_without_a_backend_is_one_line(toy, mibounds):
+    answer = mibounds(*RUN, "--mirror", "nothing://there")
+    assert answer.code == 2 and answer.error.endswith("Protocol not known: nothing")
+    assert not Path("results").exists()
+
+
 def test_status_counts_cells(toy, mibounds):
     assert (
         "0 of 2 cells are finished in results/toy/smoke" in mibounds("status", "toy", "--preset", "smoke").out

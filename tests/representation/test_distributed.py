@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,12 +14,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch import distributed as dist
 
 from mibounds.errors import ParameterError
-from mibounds.representation import distributed, large_contrast, load_checkpoint, methods, pretrain
+from mibounds.representation import (
+    checkpoint,
+    distributed,
+    large_contrast,
+    load_checkpoint,
+    methods,
+    pretrain,
+)
 from mibounds.representation.batch_norm import StackedBatchNorm
 from mibounds.representation.batches import stacked_pairs
-from mibounds.representation.loop import Pretrainer
+from mibounds.representation.loop import AGREE_EVERY, Pretrainer
 from mibounds.representation.network import Network
 from mibounds.representation.sources import Pairs
 from mibounds.representation.sources.classes import Classes
@@ -27,6 +36,7 @@ from mibounds.seeding import generator
 ROOT = Path(__file__).parents[2]
 SEEDS = [0, 1]
 BATCH = 16
+STEPS = 2 * AGREE_EVERY  # processes pause together at half of them
 SIZES = (2, 4)
 OPTIONS = {  # what a method's gradient must also be right for: parameters used after rows were exchanged
     "simclr": {"learn_temperature": True},
@@ -56,7 +66,7 @@ IN_RING = [  # softmax losses, large or said to be; the last reaches far under o
 ]
 
 
-def training_of(name: str, **options: Any) -> Pretrainer:
+def training_of(name: str, steps: int = 3, **options: Any) -> Pretrainer:
     """With batch norm wherever there can be some."""
     network = Network.build(
         SOURCE.shape,
@@ -73,12 +83,19 @@ def training_of(name: str, **options: Any) -> Pretrainer:
         SOURCE,
         SEEDS,
         batch_size=BATCH,
-        steps=3,
+        steps=steps,
         optimizer="sgd",
         learning_rate=0.1,
         clip=1.0,
         check_every=2,
     )
+
+
+def resumed(folder: Path, stop: int = STEPS) -> Pretrainer:
+    """A training with a queue, a momentum network and batch norm: goes on from `folder`, where it stops is saved."""
+    training = training_of("moco", STEPS)
+    checkpoint.fit(training, folder, resume=True, watch=lambda of: of.steps_done >= stop)
+    return training
 
 
 def findings_of(name: str, **options: Any) -> dict[str, Tensor]:
@@ -128,6 +145,13 @@ def process(folder: Path) -> None:
     for number, (name, options) in enumerate(IN_RING):
         found = contiguous(findings_of(name, **options))
         save_file(found, folder / f"ring {number}-{distributed.rank()}.safetensors")
+    for place in sorted(folder.glob("paused by *")):
+        resumed(place)
+    resumed(folder / "paused", stop=STEPS // 2)
+    distributed.tear_down()
+    os.environ["TORCHELASTIC_RESTART_COUNT"] = "1"
+    distributed.set_up(torch.device("cpu"))
+    (folder / f"restarted-{distributed.rank()}").write_text(str(distributed.n_processes()))
     distributed.tear_down()
     (folder / f"threads-{os.environ['RANK']}").write_text("\n".join(threads()))
 
@@ -139,8 +163,12 @@ def threads() -> list[str]:
 
 def start(n: int, folder: Path) -> None:
     """Runs n processes as torchrun would, but forked from one that has torch already."""
-    folder.mkdir()
-    shared = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    resumed(folder / "paused by 1", stop=STEPS // 2)
+    for other in folder.parent.glob("*/paused"):
+        shutil.copytree(other, folder / f"paused by {other.parent.name}")
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # it outlives a restart
+    shared = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    shared |= {"TORCHELASTIC_USE_AGENT_STORE": "True"}
     children = []
     for rank in range(n):
         if (child := os.fork()) == 0:
@@ -224,6 +252,38 @@ def test_batch_norm_has_the_statistics_of_all_rows_and_their_gradients(together)
     for rank in range(n):
         found = load_file(folder / f"batch_norm-{rank}.safetensors")
         assert_same(found, batch_norms(), f"batch norm on rank {rank}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[str, Tensor]:
+    training = training_of("moco", STEPS)
+    training.fit()
+    return training.state_dict()
+
+
+def test_a_training_goes_on_with_another_number_of_processes(together, undisturbed):
+    n, folder = together
+    places = sorted(folder.glob("paused by *"))
+    assert [place.name for place in places] == {2: ["paused by 1"], 4: ["paused by 1", "paused by 2"]}[n]
+    for place in places:
+        found = training_of("moco", STEPS)
+        checkpoint.restore(found, place)
+        assert found.steps_done == STEPS
+        assert_same(found.state_dict(), undisturbed, f"{place.name}, resumed by {n}")
+
+
+def test_what_several_processes_began_one_ends(together, undisturbed, tmp_path):
+    n, folder = together
+    began = checkpoint.load_state(folder / "paused")
+    assert began["step"] == STEPS // 2
+    alone = resumed(shutil.copytree(folder / "paused", tmp_path / "alone"))
+    assert_same(alone.state_dict(), undisturbed, f"begun by {n}")
+
+
+def test_processes_that_were_started_again_find_each_other(together):
+    """By a store that still has the addresses of those before, as torchrun's has after a restart."""
+    n, folder = together
+    assert [(folder / f"restarted-{rank}").read_text() for rank in range(n)] == [str(n)] * n
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are read from /proc")

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from mibounds.errors import ParameterError, StoreError, StudyError
+from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
 from mibounds.study import find, peak
 from mibounds.study.cell import Cell, Pack
+from mibounds.study.mirror import Mirror
 from mibounds.study.store import Store
 from mibounds.study.study import Measurement, Point, Study
 from mibounds.study.workers import memory
@@ -29,6 +30,7 @@ class Task:
         points, settings: the pack's cells.
         missing: ids of the cells that are not finished yet.
         width: cells that are measured together, fewer than all of them after memory was not enough; None for all.
+        mirror: URL where finished cells go, too.
     """
 
     study_file: str
@@ -39,6 +41,7 @@ class Task:
     settings: dict[str, Any]
     missing: list[str]
     width: int | None = None
+    mirror: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -118,9 +121,20 @@ def measure(task: Task, study: Study, device: str, made: dict[str, Any]) -> Ende
         ended, ran_out = _attempt(task, study, device, made)
         narrower = halved(task) if ran_out else None
         if narrower is None:
-            return replace(ended, note=note)
+            return _sent(task, replace(ended, note=note))
         task, note = narrower, f"{ended.reason}; {in_parts(narrower)}"
         memory.release()
+
+
+def _sent(task: Task, ended: Ended) -> Ended:
+    """How it ended, the finished cells being in the mirror, if there is one: a cell that is not there is not done."""
+    if task.mirror is None:
+        return ended
+    try:
+        Mirror(task.mirror).send(Store(Path(task.folder)), task.missing)
+    except MiboundsError as error:
+        return replace(ended, kind="failed", reason=ended.reason or str(error))
+    return ended
 
 
 def _attempt(task: Task, study: Study, device: str, made: dict[str, Any]) -> tuple[Ended, bool]:
