@@ -97,6 +97,24 @@ def candidates() -> str:
     return markdown(["true MI", *(f"K = {k:,}" for k in CANDIDATES)], [*lines, ceiling])
 
 
+def certified() -> str:
+    """What is certified of known levels: a row a way, a column a level, means over replicates."""
+    rows = table("certified_bound")
+    rows = rows[rows["law"].str.startswith("level_")]
+    ways = {
+        "with the true density ratio": ("oracle", "limit_nats"),
+        "with a fitted critic": ("certified", "limit_nats"),
+        "by empirical Bernstein, true density ratio": ("oracle", "bernstein_nats"),
+    }
+    means = rows.groupby(["arm", "truth_nats"])[["limit_nats", "bernstein_nats"]].mean()
+    levels = sorted(rows["truth_nats"].unique())
+    lines = [
+        [way, *(number(means.loc[(arm, nats), column]) for nats in levels)]
+        for way, (arm, column) in ways.items()
+    ]
+    return markdown(["certified (nats)", *(f"of {nats:g}" for nats in levels)], lines)
+
+
 def ordered(rows: pd.DataFrame) -> list[str]:
     """Bounds by how far they can be trusted, then by name."""
     return sorted(rows["bound"].unique(), key=lambda name: (ORDER.index(side(name)), name))

@@ -41,6 +41,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "trained": measured.trained,
     "perfect_critic": measured.perfect_critic,
     "candidates": measured.candidates,
+    "certified": measured.certified,
     "consistency": claims.consistency,
     "contributing": sections.contributing,
     "tasks": tasks.tasks,

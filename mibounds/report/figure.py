@@ -1,4 +1,4 @@
-"""A figure as part of the page: its SVG without what no reader sees, or its PNG, whichever is smaller."""
+"""A figure as part of the page: its SVG without what no reader sees, compressed, or its PNG, whichever is smaller."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import re
 import struct
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from mibounds.errors import StoreError
+from mibounds.report.columns import compressed
 
 DECIMALS = 2  # of a point: 1/100 is far below a pixel
-KEPT = (
-    " !$'()*+,-./:;=?@[]^_`{|}~"  # these need no escape in a data URI, nor in an attribute in double quotes
-)
 
 
 class Picture(NamedTuple):
-    """A picture as an address, and its width and height, so that the page keeps room for it."""
+    """A picture, and its width and height, so that the page keeps room for it.
 
-    uri: str
+    Attributes:
+        content: an address that holds it, or, where `packed`, an SVG that the page unpacks.
+    """
+
+    content: str
+    packed: bool
     width: float
     height: float
 
@@ -32,7 +34,7 @@ def picture(folder: Path) -> Picture | None:
         for path, of in ((folder / "figure.svg", _svg), (folder / "figure.png", _png))
         if path.is_file()
     ]
-    return min(made, key=lambda one: len(one.uri), default=None)
+    return min(made, key=lambda one: len(one.content), default=None)
 
 
 def small_svg(text: str) -> str:
@@ -56,16 +58,15 @@ def _rounded(text: str) -> str:
 
 
 def _svg(content: bytes) -> Picture:
-    text = small_svg(content.decode().replace("'", "&apos;"))
+    text = small_svg(content.decode())
     box = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', text)
     width, height = (float(box[1]), float(box[2])) if box else (4.0, 3.0)
-    text = re.sub(r">[^<]*<", lambda found: found[0].replace('"', "&quot;"), text).replace('"', "'")
-    return Picture(f"data:image/svg+xml,{quote(text, safe=KEPT)}", width, height)
+    return Picture(compressed(text), True, width, height)
 
 
 def _png(content: bytes) -> Picture:
     width, height = struct.unpack(">II", content[16:24])
-    return Picture(f"data:image/png;base64,{base64.b64encode(content).decode()}", width, height)
+    return Picture(f"data:image/png;base64,{base64.b64encode(content).decode()}", False, width, height)
 
 
 def _read(path: Path) -> bytes:

@@ -78,6 +78,17 @@ def test_the_table_of_candidates_holds_means_and_ends_with_the_ceiling():
     assert cells(table, "ceiling ln K")[1] == "4.16"
 
 
+def test_the_table_of_what_is_certified_holds_means():
+    table = hook("measured").certified()
+    wanted = {"law": "level_2", "arm": "oracle"}
+    for row, column in (
+        ("with the true density ratio", "limit_nats"),
+        ("by empirical Bernstein, true density ratio", "bernstein_nats"),
+    ):
+        exact = mean(rows("certified_bound", **wanted), column)
+        assert float(cells(table, row)[2]) == pytest.approx(exact, abs=0.006)
+
+
 def test_a_table_with_a_failed_row_is_refused(tmp_path, monkeypatch):
     measured = hook("measured")
     monkeypatch.setattr(measured, "RESULTS", tmp_path)

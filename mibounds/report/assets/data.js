@@ -1,10 +1,16 @@
-// Packed parts of the page, unpacked when they are first looked at.
+// Packed parts of the page: figures, unpacked at once, and what is unpacked when it is first looked at.
 const facts = JSON.parse(document.getElementById("facts").textContent);
 
-async function unpacked(element) {
-  const bytes = Uint8Array.from(atob(element.textContent.trim()), (letter) => letter.charCodeAt(0));
+async function unpacked(packed) {
+  const bytes = Uint8Array.from(atob(packed.trim()), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
+}
+
+for (const image of document.querySelectorAll("img[data-packed]")) {
+  unpacked(image.dataset.packed).then((svg) => {
+    image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  });
 }
 
 class Column {
@@ -41,7 +47,7 @@ class Table {
 }
 
 const packed = new Map(
-  [...document.querySelectorAll("script.packed")].map((element) => [element.dataset.name, element]),
+  [...document.querySelectorAll("script.packed")].map((element) => [element.dataset.name, element.textContent]),
 );
 const opened = new Map();
 
@@ -58,7 +64,7 @@ function tablesOf(study) {
 
 let drawing;
 function vegaEmbed() {
-  drawing ??= unpacked(document.getElementById("vega")).then((code) => {
+  drawing ??= unpacked(document.getElementById("vega").textContent).then((code) => {
     const script = document.createElement("script");
     script.textContent = `(() => {${code}\n})();`;
     document.head.append(script);
