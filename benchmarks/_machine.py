@@ -16,6 +16,7 @@ from benchmarks._timing import Spread, in_turns, spread
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SIDE = 1024
+WORK_SIDE = 2048  # small products are timed together, as many as take what one of these does
 INSTRUCTIONS = {"AMX": "amx_tile", "AVX512": "avx512f", "AVX2": "avx2"}
 
 
@@ -51,13 +52,13 @@ def gflops(dtype: Any = None, side: int = SIDE, repeats: int = 7) -> Spread:
     Args:
         dtype: torch.float32 if it is None; torch.bfloat16 ...
         side: n of the n x n matrices, whose product takes 2 n^3 operations.
-        repeats: timed after a first one that is not; in each as many products as make up one of side 2048.
+        repeats: timed after a first one that is not; in each as many products as make up one of side `WORK_SIDE`.
     """
     import torch
 
     made = torch.Generator().manual_seed(0)
     a, b = (torch.randn(side, side, generator=made).to(dtype or torch.float32) for _ in range(2))
-    times = max(1, (2048 // side) ** 3)
+    times = max(1, (WORK_SIDE // side) ** 3)
 
     def products() -> None:
         for _ in range(times):

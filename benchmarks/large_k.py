@@ -10,6 +10,7 @@ own. Writes `results/benchmarks/large_k.csv`, a row a contender and size.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -35,6 +36,7 @@ class Contender(NamedTuple):
 
 
 NO_LIMIT = 10**9
+REPEATED = 65_536  # rows; what is larger takes minutes, and is measured once
 CONTENDERS = (
     Contender("mibounds, one way", "one way", 6, NO_LIMIT),
     Contender("full matrix, one way", "one way", 6, 32768),
@@ -47,14 +49,15 @@ CONTENDERS = (
 )
 
 
-def rows(sizes: Sequence[int], repeats: int) -> Iterator[dict[str, Any]]:
-    """A row a contender and size, of as many threads as there are cores to run on."""
+def rows(sizes: Sequence[int], one_way: Sequence[int], repeats: int) -> Iterator[dict[str, Any]]:
+    """A row a contender and size, of as many threads as there are cores to run on; of some sizes one way alone."""
     peers = _environment.folder_of("losses")
     missing = _environment.make(peers)
-    for n in sizes:
-        for loss in dict.fromkeys(c.loss for c in CONTENDERS):
-            chosen = [c for c in CONTENDERS if c.loss == loss and n <= c.largest]
-            yield from compared(chosen, n, len(_machine.cores()), repeats, peers, missing)
+    losses = list(dict.fromkeys(c.loss for c in CONTENDERS))
+    for n, loss in [*itertools.product(sizes, losses), *itertools.product(one_way, losses[:1])]:
+        chosen = [c for c in CONTENDERS if c.loss == loss and n <= c.largest]
+        times = repeats if n <= REPEATED else 1
+        yield from compared(chosen, n, len(_machine.cores()), times, peers, missing)
 
 
 def compared(
@@ -121,11 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[16384])
+    parser.add_argument("--one-way-sizes", type=int, nargs="*", default=[], help="further, of one loss alone")
     options = parser.parse_args(arguments)
     if not Path("/proc/self/clear_refs").exists():
         parser.error("peaks of memory are read from /proc, which this system has not")
     found = []
-    for row in rows(options.sizes, options.repeats):
+    for row in rows(options.sizes, options.one_way_sizes, options.repeats):
         found.append(row)
         print({k: f"{v:.3g}" if isinstance(v, float) else v for k, v in row.items()}, flush=True)
     _tables.write(options.out, found)

@@ -12,13 +12,19 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 def benchmark(name: str, *words: str) -> str:
-    """Columns of `results/NAME.csv`, a row a row; a word `column=value` leaves those with that value."""
+    """Columns of `results/NAME.csv`, a row a row.
+
+    A word `column=value` leaves the rows with that value, a word `by:column,column` makes medians of the rest.
+    """
     import pandas as pd
 
     rows = pd.read_csv(RESULTS / f"{name}.csv")
     for column, _, value in (word.partition("=") for word in words if "=" in word):
         rows = rows[rows[column].astype(str) == value]
-    columns = [word for word in words if "=" not in word]
+    columns = [word for word in words if "=" not in word and not word.startswith("by:")]
+    for keys in (word[3:].split(",") for word in words if word.startswith("by:")):
+        rows = rows.groupby(keys, sort=False)[columns].median().reset_index()
+        columns = [*keys, *columns]
     if rows.empty:
         raise ValueError(f"results/{name}.csv has no row for {' '.join(words)}")
     lines = [[in_words(row[column]) for column in columns] for _, row in rows.iterrows()]

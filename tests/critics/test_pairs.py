@@ -145,9 +145,9 @@ def test_bfloat16_products_do_not_move_an_estimate():
     def estimates(products: str) -> torch.Tensor:
         critic = Concatenated(5, 5, seeds, hidden=(64, 64), products=products)
         trainer = Trainer(critic, bounds.load("info_nce")(), seeds, learning_rate=2e-3)
-        trainer.fit(fresh_batches([law] * 3, seeds, 64), 300)
+        trainer.fit(fresh_batches([law] * 3, seeds, 32), 300)
         assert trainer.status == ["ok"] * 3
-        return trainer.evaluate(fresh_batches([law] * 3, [9] * 3, 64), 50).mean(0)
+        return trainer.evaluate(fresh_batches([law] * 3, [9] * 3, 32), 100).mean(0)
 
     exact, rounded = estimates("float32"), estimates("bfloat16")
     assert (exact > 1).all(), "an untrained critic would agree with anything"

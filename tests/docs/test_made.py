@@ -89,6 +89,16 @@ def test_the_table_of_what_is_certified_holds_means():
         assert float(cells(table, row)[2]) == pytest.approx(exact, abs=0.006)
 
 
+def test_medians_of_a_benchmark_are_by_its_keys():
+    table = hook("benchmarked").benchmark("benchmarks/startup", "by:command", "core_seconds")
+    with (RESULTS / "benchmarks" / "startup.csv").open() as file:
+        of_list = [
+            float(row["core_seconds"]) for row in csv.DictReader(file) if row["command"] == "mibounds list"
+        ]
+    assert table.count("| mibounds list |") == 1
+    assert float(cells(table, "mibounds list")[0]) == pytest.approx(statistics.median(of_list), rel=0.01)
+
+
 def test_a_table_with_a_failed_row_is_refused(tmp_path, monkeypatch):
     measured = hook("measured")
     monkeypatch.setattr(measured, "RESULTS", tmp_path)
