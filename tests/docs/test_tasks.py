@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
+
 import pandas as pd
 
 from mibounds import suite
@@ -34,3 +38,21 @@ def test_the_board_ranks_by_error_and_leaves_out_what_has_not_all_tasks():
     assert shown[0].endswith("| 0.100 |") and shown[1].endswith("| 0.300 |")
     assert {line.split("`")[1] for line in shown[2:]} == {"part", "failed"}
     assert all(line.endswith("| - |") for line in shown[2:])
+
+
+def test_of_a_run_that_is_not_finished_whole_replicates_count(tmp_path):
+    archive = tmp_path / "unfinished.tar.xz"
+    points = [row for row in rows("near", 0.1) if row["replicate"] == 0] + rows("part", 0.0, n_tasks=3)
+    with tarfile.open(archive, "w:xz") as members:
+        for number, row in enumerate(points):
+            values = {name: row.pop(name) for name in ("truth_nats", "estimate_nats", "status")}
+            cell = json.dumps({"point": row, "tables": {"table": [values]}}).encode()
+            member = tarfile.TarInfo(f"cells/{number}.json")
+            member.size = len(cell)
+            members.addfile(member, io.BytesIO(cell))
+    tasks = hook("tasks")
+    found = tasks.unfinished(archive)
+    assert len(found) == 46
+    shown = tasks.board(tasks.whole(found)).splitlines()[2:]
+    assert shown[0] == "| `near` | 0.100 |" and "part" not in "".join(shown)
+    assert tasks.unfinished(tmp_path / "none.tar.xz").empty
