@@ -44,6 +44,11 @@ def out_folder(study: Study, preset: str, altered: bool, out: Path | None) -> Pa
     return default_out(study, preset, altered) if out is None else out / study.slug
 
 
+def places(folder: Path, mirror: str | None) -> str:
+    """Where a run's cells lie, in words."""
+    return str(folder) if mirror is None else f"{folder} and {mirror}"
+
+
 def folder_of(results: Path, slug: str) -> Path:
     """The study's folder in `results`, which may be that folder itself."""
     try:

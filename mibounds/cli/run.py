@@ -12,7 +12,7 @@ from mibounds.cli.engine_options import engine_of, engine_options
 from mibounds.cli.errors import say_all
 from mibounds.cli.grid_options import grid_of, grid_options
 from mibounds.cli.plan import say_plan
-from mibounds.cli.results import mirror_option, out_folder, out_option
+from mibounds.cli.results import mirror_option, out_folder, out_option, places
 from mibounds.cli.verdicts import rows_of, show
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def names_of(studies: tuple[str, ...]) -> list[str]:
 
 
 def _say_left(study: Study, status: Status, shard: str | None, folder: Path, mirror: str | None) -> None:
-    where = folder if mirror is None else f"{folder} and {mirror}"
+    where = places(folder, mirror)
     merging = ", then `mibounds merge` if their folders differ" if mirror is None else " with this mirror"
     click.echo(
         f"{study.slug}: shard {shard} is finished; of the whole grid, {status.done} of {status.total} cells "

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mibounds.cli.grid_options import grid_of, grid_options
-from mibounds.cli.results import mirror_option, out_folder, out_option
+from mibounds.cli.results import mirror_option, out_folder, out_option, places
 
 
 @click.command()
@@ -32,7 +32,7 @@ def status(
     folder = out_folder(loaded, preset, grid.altered, out)
     overrides = parse_overrides(loaded, settings)
     found = status_of(loaded, preset, folder, overrides=overrides, replicates=replicates, mirror=mirror)
-    where = folder if mirror is None else f"{folder} and {mirror}"
+    where = places(folder, mirror)
     click.echo(f"{loaded.slug} ({preset}): {found.done} of {found.total} cells are finished in {where}")
     if found.missing:
         click.echo(f"next: {found.missing[0]!r}")

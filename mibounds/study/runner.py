@@ -148,7 +148,11 @@ def run_shard(
     this = _run_of(*asked)
     session = this.measure(shard.packs(this.grid), fresh, console, f", shard {shard}")
     left = _status(this.grid, this.folder, this.mirror)
-    return left if left.missing else this.conclude(session)
+    if left.missing:
+        return left
+    if this.mirror is not None:  # what other shards measured
+        this.mirror.fetch(Store(this.folder), (cell.id for cell in this.grid.cells))
+    return this.conclude(session)
 
 
 def _run_of(
@@ -268,8 +272,6 @@ class _Run:
 
     def conclude(self, session: dict[str, Any]) -> Results:
         """Tables, figures and the record, also in the mirror."""
-        if self.mirror is not None:
-            self.mirror.fetch_missing(Store(self.folder), self.grid.cells)
         results = conclude(self.grid, self.folder, session | self.engine.facts())
         if self.mirror is not None:
             self.mirror.send_results(self.folder)
