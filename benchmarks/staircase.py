@@ -60,10 +60,10 @@ class Curves(NamedTuple):
 SETS = (Curves("separable", ("separable",)), Curves("all", ("separable", "concatenated")))
 
 
-def rows(steps: int, repeats: int) -> Iterator[dict[str, Any]]:
+def rows(sets: Sequence[Curves], steps: int, repeats: int) -> Iterator[dict[str, Any]]:
     """A row a repeat and set of curves, both sides' wall clock in it."""
     cores = len(_machine.cores())
-    for curves in SETS:
+    for curves in sets:
         for repeat in range(repeats):
             ours, theirs = seconds_of_ours(curves, steps, cores), seconds_of_theirs(curves, steps, cores)
             yield {
@@ -116,24 +116,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.staircase", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--out", type=Path, default=TABLE, help="the table (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help=f"the table (default: {TABLE})")
     parser.add_argument("--repeats", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument(
         "--steps", type=int, default=STUDY.presets["quick"]["steps"], help="a level (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--curves", choices=[curves.name for curves in SETS], help="this set alone, kept only with --out"
     )
     options = parser.parse_args(arguments)
     if why := _environment.why_missing("torch_mist"):
         print(f"staircase: torch-mist cannot be had: {why}", file=sys.stderr)
         return 2
     found = []
-    for row in rows(options.steps, options.repeats):
+    sets = [curves for curves in SETS if options.curves in (None, curves.name)]
+    for row in rows(sets, options.steps, options.repeats):
         found.append(row)
         print({k: f"{v:.3g}" if isinstance(v, float) else v for k, v in row.items()}, flush=True)
     table = pd.DataFrame(found)
     for name, of in table.groupby("curves"):
         median, low, high = spread(of["times_as_fast"].tolist())
         print(f"{name}: {median:.2f} times as fast ({low:.2f} .. {high:.2f})")
-    _tables.write(options.out, table)
+    if out := options.out or (None if options.curves else TABLE):
+        _tables.write(out, table)
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import benchmarked
 import claims
+import leaderboard
 import measured
 import sections
 import tasks
@@ -45,7 +46,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "consistency": claims.consistency,
     "contributing": sections.contributing,
     "tasks": tasks.tasks,
-    "leaderboard": tasks.leaderboard,
+    "leaderboard": leaderboard.leaderboard,
     "benchmark": benchmarked.benchmark,
     "processors": benchmarked.processors,
 }

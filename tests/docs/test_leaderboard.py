@@ -1,0 +1,69 @@
+"""The leaderboard's page: ranks by error, gives no mean of a part, and a task's row says how far off it is."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+import pandas as pd
+
+from mibounds import suite
+from tests.docs.pages import hook
+
+
+def rows(estimator: str, off: float, n_tasks: int = 40, size: int = 1000) -> list[dict]:
+    """Two replicates; the interval reaches 0.2 nats either way."""
+    return [
+        {"estimator": estimator, "task": task, "control": "none", "n_samples": size, "replicate": replicate}
+        | {"truth_nats": 1.0, "estimate_nats": 1.0 + off, "low_nats": 0.8 + off, "high_nats": 1.2 + off}
+        | {"direction": "none", "status": "ok", "seconds": 2.5}
+        for task in suite.names("published")[:n_tasks]
+        for replicate in range(2)
+    ]
+
+
+def test_it_ranks_by_error_and_leaves_out_what_has_not_all_tasks():
+    page = hook("leaderboard")
+    table = pd.DataFrame([*rows("far", -0.3), *rows("near", 0.1), *rows("part", 0.0, n_tasks=39)])
+    failed = pd.DataFrame(rows("failed", 0.0))
+    failed.loc[3, "status"] = "DataError: too few"
+    shown = page.by_estimator(page.whole(pd.concat([table, failed]))).splitlines()[2:]
+    assert shown == [
+        "| `near` | 1,000 | 0.100 | 0.10 | 100% | 2.5 | 2 |",
+        "| `far` | 1,000 | 0.300 | \N{MINUS SIGN}0.30 | 0% | 2.5 | 2 |",
+        "| `failed` | 1,000 | no number on 1 tasks | - | - | 2.5 | 2 |",
+    ]
+
+
+def test_the_task_that_is_furthest_off_at_the_largest_size_stands_first():
+    page = hook("leaderboard")
+    table = pd.DataFrame([*rows("auto", 0.1, size=1000), *rows("auto", 0.2, size=5000)])
+    worst, best = suite.names("published")[7], suite.names("published")[3]
+    large = table["n_samples"] == 5000
+    table.loc[large & (table["task"] == worst), "estimate_nats"] = 1.6
+    table.loc[large & (table["task"] == best), "estimate_nats"] = 1.01
+    shown = page.by_task(page.whole(table), "auto").splitlines()[2:]
+    assert len(shown) == 40
+    assert shown[0] == f"| `{worst}` | 1.000 | 0.100 | 0.600 | 0.60 | 100% |"
+    assert shown[-1] == f"| `{best}` | 1.000 | 0.100 | 0.010 | 0.01 | 100% |"
+
+
+def test_of_a_run_that_is_not_finished_whole_replicates_count(tmp_path):
+    archive = tmp_path / "unfinished.tar.xz"
+    points = [row for row in rows("near", 0.1) if row["replicate"] == 0] + rows("part", 0.0, n_tasks=3)
+    of_table = ("truth_nats", "estimate_nats", "low_nats", "high_nats", "direction", "status")
+    with tarfile.open(archive, "w:xz") as members:
+        for number, row in enumerate(points):
+            values = {name: row.pop(name) for name in of_table}
+            cell = {"seconds": row.pop("seconds"), "point": row, "tables": {"table": [values]}}
+            member = tarfile.TarInfo(f"cells/{number}.json")
+            content = json.dumps(cell).encode()
+            member.size = len(content)
+            members.addfile(member, io.BytesIO(content))
+    page = hook("leaderboard")
+    found = page.unfinished(archive)
+    assert len(found) == 46
+    shown = page.by_estimator(page.whole(found)).splitlines()[2:]
+    assert shown == ["| `near` | 1,000 | 0.100 | 0.10 | 100% | 2.5 | 1 |"]
+    assert page.unfinished(tmp_path / "none.tar.xz").empty
