@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tarfile
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import claims
+import committed
 import measured
 
 from studies.leaderboard import PUBLISHED, scored
@@ -17,50 +13,15 @@ from studies.leaderboard import PUBLISHED, scored
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULTS = Path(__file__).parents[2] / "results"
-ARCHIVE = RESULTS / "leaderboard" / "unfinished.tar.xz"
-
 
 def leaderboard(what: str, *names: str) -> str:
     """`state`, a line on how much of the run there is; `estimators`, a table; `tasks ESTIMATOR`, another."""
     if what == "state":
-        return state()
-    table = whole(rows())
+        return committed.state("leaderboard")
+    table = whole(committed.rows("leaderboard"))
     if table.empty:
         return "Nothing of it is there yet."
     return by_estimator(table) if what == "estimators" else by_task(table, *names)
-
-
-def state() -> str:
-    if claims.run_of("leaderboard") is not None:
-        return "All of it is measured."
-    return f"The full run is not finished; {len(rows()):,} of its cells are measured."
-
-
-@cache
-def rows() -> pd.DataFrame:
-    """Of the committed run, or of the cells of one that is not finished."""
-    import pandas as pd
-
-    if claims.run_of("leaderboard") is not None:
-        return pd.read_csv(RESULTS / "leaderboard" / "table.csv")
-    return unfinished(ARCHIVE)
-
-
-def unfinished(archive: Path) -> pd.DataFrame:
-    """A row a cell of an archive of cell files; none if there is no archive."""
-    import pandas as pd
-
-    if not archive.is_file():
-        return pd.DataFrame()
-    with tarfile.open(archive) as members:
-        found = [members.extractfile(one) for one in members.getmembers() if one.name.endswith(".json")]
-        cells = [json.load(file) for file in found if file is not None]
-    return pd.DataFrame(
-        cell["point"] | row | {"seconds": cell["seconds"]}
-        for cell in cells
-        for row in cell["tables"]["table"]
-    )
 
 
 def whole(table: pd.DataFrame) -> pd.DataFrame:

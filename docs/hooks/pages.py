@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import benchmarked
 import claims
+import coverage
 import leaderboard
 import measured
 import sections
@@ -47,6 +48,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "contributing": sections.contributing,
     "tasks": tasks.tasks,
     "leaderboard": leaderboard.leaderboard,
+    "coverage": coverage.coverage,
     "benchmark": benchmarked.benchmark,
     "processors": benchmarked.processors,
 }

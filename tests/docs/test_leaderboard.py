@@ -61,9 +61,9 @@ def test_of_a_run_that_is_not_finished_whole_replicates_count(tmp_path):
             content = json.dumps(cell).encode()
             member.size = len(content)
             members.addfile(member, io.BytesIO(content))
-    page = hook("leaderboard")
-    found = page.unfinished(archive)
+    page, committed = hook("leaderboard"), hook("committed")
+    found = committed.unfinished(archive)
     assert len(found) == 46
     shown = page.by_estimator(page.whole(found)).splitlines()[2:]
     assert shown == ["| `near` | 1,000 | 0.100 | 0.10 | 100% | 2.5 | 1 |"]
-    assert page.unfinished(tmp_path / "none.tar.xz").empty
+    assert committed.unfinished(tmp_path / "none.tar.xz").empty
