@@ -45,20 +45,8 @@ PACKS = (
 PRODUCTS = {"aten::bmm", "aten::baddbmm", "aten::mm", "aten::addmm", "mkldnn::_linear_pointwise"}
 ADAM = {"aten::_fused_adam_"}
 # What computes no number: views, and the making of tensors.
-VIEWS = {
-    "alias",
-    "as_strided",
-    "detach",
-    "diagonal",
-    "expand",
-    "flatten",
-    "mT",
-    "reshape",
-    "select",
-    "slice",
-    "split",
-}
-VIEWS |= {"transpose", "unbind", "unflatten", "unsqueeze", "view", "_unsafe_view"}
+VIEWS = {"alias", "as_strided", "detach", "diagonal", "expand", "flatten", "mT", "reshape", "select", "slice"}
+VIEWS |= {"split", "transpose", "unbind", "unflatten", "unsqueeze", "view", "_unsafe_view"}
 PLACES = {"empty", "empty_like", "empty_strided", "new_empty"}
 CALLS = {f"aten::{name}" for name in VIEWS | PLACES}
 KINDS = ("products", "other_numbers", "adam", "calls")
