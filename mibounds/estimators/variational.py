@@ -21,6 +21,7 @@ from mibounds.estimators._chain_rule import by_chain_rule
 from mibounds.estimators._cross_fitted import log_ratios
 from mibounds.estimators._device import device_named as _device
 from mibounds.estimators._folds import Folds, equal_blocks, require_shares, split, standardised
+from mibounds.estimators._negatives import Negatives
 from mibounds.estimators._reading import mean_value, value_and_interval
 from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 from mibounds.seeding import seed_of
@@ -225,7 +226,7 @@ class Variational(Estimator):
     def of_training(
         self, fitted: Fitted, nats: float, interval: tuple[float, float], folds: Folds
     ) -> Iterator[str]:
-        """Warnings of what training did, beside the value on the report fold."""
+        """Warnings of what training did, beside the value on the report fold, and of what that rests on."""
         if fitted.status != ["ok"]:
             yield f"training {fitted.status[0]}; the weights of the best check before are reported"
         elif fitted.history["step"][-1] >= self.max_steps:
@@ -237,6 +238,8 @@ class Variational(Estimator):
                 f"the critic reads {fitted.train_nats:.3f} nats on pairs that trained it and {nats:.3f} on others: it "
                 "overfits, and more samples would raise the estimate"
             )
+        if few := Negatives.of(self.bound, fitted.report).warning():
+            yield few
 
     def _of_value(self, nats: float) -> Iterator[str]:
         if nats < 0:
