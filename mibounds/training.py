@@ -228,16 +228,19 @@ class Trainer(nn.Module):
         return values
 
     @torch.no_grad()
-    def inputs(self, run: int, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """What the bound of `run` is called with on one batch: scores `n x n`, and log-baseline `n` if it has one.
+    def inputs(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, ...]]:
+        """What each run's bound is called with on one batch: scores `n x n`, and log-baseline `n` if it has one.
 
         Scores are computed some rows at a time, so that a concatenated critic needs no n^2 hidden activations at once.
         """
         rows = max(1, PAIRS_AT_ONCE // y.shape[1])
         scores = torch.cat([self.critic(part, y) for part in x.split(rows, dim=1)], dim=1)
-        group = next(group for group in self._groups if run in group.runs)
-        position = group.runs.index(run)
-        return tuple(i[position] for i in group.inputs(scores, x, y))
+        of_run = {
+            run: each
+            for group in self._groups
+            for run, *each in zip(group.runs, *group.inputs(scores, x, y), strict=True)
+        }
+        return [tuple(of_run[run]) for run in range(self.n_runs)]
 
     def _note_divergence(self, values: Tensor) -> None:
         bad = (~values.isfinite()).cpu()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from mibounds.estimators._cross_fitted import log_ratios
 from mibounds.estimators._device import device_named as _device
 from mibounds.estimators._folds import Folds, equal_blocks, require_shares, split, standardised
 from mibounds.estimators._negatives import Negatives
-from mibounds.estimators._reading import mean_value, value_and_interval
+from mibounds.estimators._reading import Inputs, mean_value, value_and_interval
 from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 from mibounds.seeding import seed_of
 from mibounds.training import BestWeights, Trainer, shuffled_batches
@@ -39,18 +40,18 @@ History = dict[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained critic, as far as it is read.
+    """A trained critic, or the mean of an ensemble, as far as it is read.
 
     Attributes:
-        status: of its training, ["ok"] or why it ended.
-        history: columns by name, an entry a check.
+        status: of each critic's training, "ok" or why it ended.
+        history: columns by name, an entry a check, the mean over the critics.
         report: what the bound is called with, on equal blocks of the report fold.
         train_nats: the bound's value on as many pairs that trained it.
     """
 
     status: list[str]
     history: History
-    report: list[tuple[Tensor, ...]]
+    report: list[Inputs]
     train_nats: float
 
 
@@ -82,6 +83,9 @@ class Variational(Estimator):
         patience: checks without a better value after which training stops.
         learning_rate: of Adam.
         folds: shares of the pairs that train, select and report; at least 32 pairs in each.
+        ensemble: critics, from as many seeds, that train at once on the same fold, each kept at its own best check;
+            what is read is the mean of their scores. That is a critic too, and InfoNCE, NWJ and Donsker-Varadhan,
+            concave in the scores, read no less from it than its members do on average.
         device: "auto" (CUDA if there is a device, else the CPU) or a torch device's name.
 
     Raises: ParameterError for a value outside its domain, or a bound that cannot be trained; DataError if a fold would
@@ -103,6 +107,7 @@ class Variational(Estimator):
     patience: int = 10
     learning_rate: float = 5e-4
     folds: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    ensemble: int = 1
     device: str = "auto"
 
     name = "variational"
@@ -112,7 +117,7 @@ class Variational(Estimator):
 
     def __post_init__(self) -> None:
         require_shares(self.folds)
-        self.require_counts(batch_size=2, max_steps=1, check_every=1, patience=1)
+        self.require_counts(batch_size=2, max_steps=1, check_every=1, patience=1, ensemble=1)
         if not 0 < self.learning_rate < math.inf:
             raise ParameterError(f"learning_rate must be greater than 0 and finite; got {self.learning_rate}")
         if not self.bound.trainable:
@@ -168,8 +173,8 @@ class Variational(Estimator):
         of_x, of_y = (standardised(side, folds.train).to(self.torch_device) for side in (x, y))
         trainer, history = self.train(of_x, of_y, folds, seed)
         with torch.no_grad():
-            report = self._inputs(trainer, of_x, of_y, folds.report, LARGEST_BLOCK)
-            again = self._inputs(trainer, of_x, of_y, folds.train[: len(report[0][0])], LARGEST_BLOCK)
+            report = self._mean_inputs(trainer, of_x, of_y, folds.report)
+            again = self._mean_inputs(trainer, of_x, of_y, folds.train[: len(report[0][0])])
             return Fitted(list(trainer.status), history, report, mean_value(self.bound, again))
 
     @property
@@ -183,52 +188,68 @@ class Variational(Estimator):
         return trainer, self._fit(trainer, x, y, folds, seed)
 
     def _trainer(self, dim_x: int, dim_y: int, seed: int, device: torch.device) -> Trainer:
-        own = seed_of("weights", seed)
+        seeds = self._seeds("weights", seed)
         try:
             options = {**OPTIONS_HERE.get(self.critic, {}), **self.critic_options}
-            critic = critics.load(self.critic)(dim_x, dim_y, [own], **options).to(device)
+            critic = critics.load(self.critic)(dim_x, dim_y, seeds, **options).to(device)
         except TypeError as error:
             raise ParameterError(f"critic_options do not fit the critic {self.critic!r}: {error}") from error
-        return Trainer(critic, self.bound, [own], learning_rate=self.learning_rate)
+        return Trainer(critic, self.bound, seeds, learning_rate=self.learning_rate)
+
+    def _seeds(self, purpose: str, seed: int) -> list[int]:
+        """One a critic; of the first those of a critic alone."""
+        return [seed_of(purpose, *([k] if k else []), seed) for k in range(self.ensemble)]
 
     def _fit(self, trainer: Trainer, x: Tensor, y: Tensor, folds: Folds, seed: int) -> History:
-        """Trains until the selection fold stops improving, and leaves the best weights in `trainer`."""
+        """Trains until the selection fold stops improving, and leaves each critic's best weights in `trainer`."""
         batch_size = min(self.batch_size, len(folds.train))
-        seeds = [seed_of("batches", seed)]
-        batches = shuffled_batches(x[None, folds.train], y[None, folds.train], seeds, batch_size)
+        of_x, of_y = (self._shared(side[folds.train]) for side in (x, y))
+        batches = shuffled_batches(of_x, of_y, self._seeds("batches", seed), batch_size)
         best, checks, since_best = BestWeights(trainer), [], 0
         while trainer.steps_done < self.max_steps and since_best < self.patience:
             values = trainer.fit(batches, min(self.check_every, self.max_steps - trainer.steps_done))
-            if trainer.status != ["ok"]:
+            if "ok" not in trainer.status:
                 break
             with torch.no_grad():
-                select = self._inputs(trainer, x, y, folds.select, LARGEST_SELECTION)
-                maximised = torch.stack([self.bound.objective(*inputs) for inputs in select]).mean()
-            nats = values.mean().item(), mean_value(self.bound, select), maximised.item()
-            checks.append((trainer.steps_done, *nats))
-            since_best = 0 if best.update(maximised.reshape(1)).item() else since_best + 1
+                select = [*self._inputs(trainer, x, y, folds.select, LARGEST_SELECTION)]
+                of_blocks = [[self.bound.objective(*inputs) for inputs in block] for block in select]
+                maximised = torch.stack([torch.stack(block) for block in of_blocks]).mean(0)
+            read = mean_value(self.bound, [*chain.from_iterable(select)])
+            checks.append((trainer.steps_done, values.mean().item(), read, maximised.mean().item()))
+            since_best = 0 if best.update(maximised).any() else since_best + 1
         if not best.best.isfinite().all():
+            ended = next((said for said in trainer.status if said != "ok"), "ok")
             raise DivergedError(
-                f"training {self.bound.name} found no finite value to select by ({trainer.status[0]}); lower "
+                f"training {self.bound.name} found no finite value to select by ({ended}); lower "
                 f"learning_rate (it was {self.learning_rate}) or look for extreme values in the data"
             )
         best.restore()
         columns = ("step", "train_nats", "select_nats", "select_objective_nats")
         return dict(zip(columns, zip(*checks, strict=True), strict=True))
 
+    def _shared(self, side: Tensor) -> Tensor:
+        """The same `n x dim` for each critic: `R x n x dim`, no copy."""
+        return side.expand(self.ensemble, *side.shape)
+
     def _inputs(
         self, trainer: Trainer, x: Tensor, y: Tensor, fold: Tensor, at_most: int
-    ) -> list[tuple[Tensor, ...]]:
-        """What the bound is called with, on equal blocks of a fold."""
-        blocks = [fold[block] for block in equal_blocks(len(fold), at_most)]
-        return [trainer.inputs(0, x[None, rows], y[None, rows]) for rows in blocks]
+    ) -> Iterator[list[Inputs]]:
+        """What each critic's bound is called with, on equal blocks of a fold."""
+        for block in equal_blocks(len(fold), at_most):
+            rows = fold[block]
+            yield trainer.inputs(self._shared(x[rows]), self._shared(y[rows]))
+
+    def _mean_inputs(self, trainer: Trainer, x: Tensor, y: Tensor, fold: Tensor) -> list[Inputs]:
+        """What the bound is called with for the mean of the critics, on equal blocks of a fold."""
+        blocks = self._inputs(trainer, x, y, fold, LARGEST_BLOCK)
+        return [tuple(torch.stack(each).mean(0) for each in zip(*block, strict=True)) for block in blocks]
 
     def of_training(
         self, fitted: Fitted, nats: float, interval: tuple[float, float], folds: Folds
     ) -> Iterator[str]:
         """Warnings of what training did, beside the value on the report fold, and of what that rests on."""
-        if fitted.status != ["ok"]:
-            yield f"training {fitted.status[0]}; the weights of the best check before are reported"
+        if ended := [said for said in fitted.status if said != "ok"]:
+            yield f"training {ended[0]}; the weights of the best check before are reported"
         elif fitted.history["step"][-1] >= self.max_steps:
             yield f"training was stopped at max_steps = {self.max_steps} before it settled; more may raise the value"
         if len(folds.train) < self.batch_size:

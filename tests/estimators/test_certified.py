@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import mibounds
+from mibounds.critics.separable import Separable
 from mibounds.data import paired_samples
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, ParameterError, UnknownNameError
@@ -139,6 +140,8 @@ def test_no_scores_pass_the_ceiling_and_the_best_ones_come_near_it(n, error):
 
 def test_centring_takes_out_what_depends_on_x_alone():
     class Tilted(torch.nn.Module):
+        n_runs = 1
+
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return LAW.log_density_ratio_matrix(x, y) + 3 * x[..., :1]
 
@@ -148,6 +151,19 @@ def test_centring_takes_out_what_depends_on_x_alone():
     exact = LAW.log_density_ratio_matrix(x[rows], y[rows]).numpy()
     assert scores.shape == (1, 200, 200)
     assert np.abs(scores[0] - exact).mean() < 0.2
+
+
+def test_of_an_ensemble_the_mean_critic_is_read():
+    x, y = LAW.sample(300, 5)
+    rows, strangers = torch.arange(200, 300), torch.arange(200)
+    both = Separable(x.shape[1], y.shape[1], [0, 1], hidden=(8,), embedding=4)
+    mean_of_both = torch.nn.Module()
+    mean_of_both.n_runs = 1
+    mean_of_both.forward = lambda x, y: both(*(side.expand(2, *side.shape[1:]) for side in (x, y))).mean(0)[
+        None
+    ]
+    one = Candidate("mean", mean_of_both, x, y, strangers).scores(rows)
+    assert np.allclose(Candidate("trained", both, x, y, strangers).scores(rows), one, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [32, 33, 255, 257, 513, 1000])

@@ -75,7 +75,7 @@ def test_the_value_is_read_from_the_report_fold_with_the_weights_of_the_best_che
 
     folds = split(len(SAMPLES), estimator.folds, 0)
     x, y = (variational.standardised(side, folds.train) for side in (SAMPLES.x, SAMPLES.y))
-    read = [trainer.inputs(0, x[None, fold], y[None, fold]) for fold in (folds.select, folds.report)]
+    read = [trainer.inputs(x[None, fold], y[None, fold])[0] for fold in (folds.select, folds.report)]
     on_select, on_report = (_reading.mean_value(bounds.load(method)(), [inputs]) for inputs in read)
     assert on_select == pytest.approx(max(selected)) and found.nats == pytest.approx(on_report)
     assert on_select != pytest.approx(on_report, abs=1e-3)
@@ -125,6 +125,50 @@ def test_divergence_after_a_good_check_reports_that_check(monkeypatch):
     assert any("diverged at step 20" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize("method", ["info_nce", "nwj", "tuba"])
+def test_an_ensemble_is_read_as_one_critic_and_no_lower_than_its_members_on_average(method):
+    ensemble = build(method, ensemble=3, max_steps=60, patience=60, **SMALL)
+    folds = split(len(SAMPLES), ensemble.folds, 0)
+    x, y = (variational.standardised(side, folds.train) for side in (SAMPLES.x, SAMPLES.y))
+    trainer, _ = ensemble.train(x, y, folds, 0)
+    members = trainer.inputs(*(side[folds.report].expand(3, -1, -1) for side in (x, y)))
+    of_members = torch.stack([ensemble.bound(*inputs) for inputs in members])
+    mean = [torch.stack(each).mean(0) for each in zip(*members, strict=True)]
+    assert of_members.std() > 1e-3  # the seeds differ
+    found = ensemble.estimate(SAMPLES, 0, 0.95)
+    assert found.nats == pytest.approx(ensemble.bound(*mean).item(), abs=1e-6)
+    assert found.nats > of_members.mean().item()
+
+
+def test_the_first_of_an_ensemble_is_the_critic_alone():
+    folds = split(len(SAMPLES), (0.6, 0.2, 0.2), 0)
+    x, y = (variational.standardised(side, folds.train) for side in (SAMPLES.x, SAMPLES.y))
+    first, alone = (
+        build("info_nce", ensemble=n, max_steps=50, patience=50, **SMALL).train(x, y, folds, 0)[0]
+        for n in (3, 1)
+    )
+    for of_three, of_one in zip(first.parameters(), alone.parameters(), strict=True):
+        assert torch.allclose(of_three[0], of_one[0], atol=1e-5)
+
+
+def test_a_member_that_diverges_leaves_the_others_to_train(monkeypatch):
+    fit = Trainer.fit
+
+    def spoils_the_second(self, batches, steps):
+        values = fit(self, batches, steps)
+        if self.steps_done >= 20:
+            self.status[1] = "diverged at step 20"
+            with torch.no_grad():
+                for p in self.parameters():
+                    p[1].fill_(torch.nan)
+        return values
+
+    monkeypatch.setattr(Trainer, "fit", spoils_the_second)
+    found = build("info_nce", ensemble=2, check_every=10, max_steps=50, **SMALL).estimate(SAMPLES, 0, 0.95)
+    assert math.isfinite(found.nats) and found.history["step"] == (10, 20, 30, 40, 50)
+    assert any("diverged at step 20" in warning for warning in found.warnings)
+
+
 @pytest.mark.parametrize("value", [math.inf, math.nan, -math.inf])
 def test_a_check_that_is_not_finite_is_never_the_best(value):
     critic = variational.critics.load("bilinear")(2, 2, [0])
@@ -156,9 +200,9 @@ def test_the_score_matrix_in_parts_is_the_score_matrix(monkeypatch):
     critic = variational.critics.load("concatenated")(2, 2, [0], hidden=(8, 8))
     trainer = Trainer(critic, bounds.load("flo")(), [0], hidden=(8,))
     x, y = (torch.from_numpy(side[None, :40]).float() for side in (SAMPLES.x, SAMPLES.y))
-    whole = trainer.inputs(0, x, y)
+    whole = trainer.inputs(x, y)[0]
     monkeypatch.setattr("mibounds.training.PAIRS_AT_ONCE", 40 * 7)
-    for part, expected in zip(trainer.inputs(0, x, y), whole, strict=True):
+    for part, expected in zip(trainer.inputs(x, y)[0], whole, strict=True):
         torch.testing.assert_close(part, expected)
     assert whole[0].shape == (40, 40) and whole[1].shape == (40,)
     torch.testing.assert_close(whole[0], critic(x, y)[0].detach())

@@ -25,7 +25,7 @@ RIDGE = 1e-6
 
 @dataclass(frozen=True)
 class Candidate:
-    """A critic of one run, and the rows that it reads.
+    """A critic, or the mean of those of a stack, and the rows that it reads.
 
     Scores are centred on the training fold: f(x, y) - u(x) - v(y), u the log-partition of x over the fold's y, and v
     that of y over its x. InfoNCE leaves undetermined what depends on x alone, and a mean over many pairs rights what
@@ -57,7 +57,8 @@ class Candidate:
         return self._of_x(group, group) - of_x[:, None] - of_y
 
     def _of_x(self, left: Tensor, right: Tensor) -> Tensor:
-        return self.critic(self.x[None, left], self.y[None, right])[0].double().cpu()
+        x, y = (side.expand(self.critic.n_runs, *side.shape) for side in (self.x[left], self.y[right]))
+        return self.critic(x, y).double().mean(0).cpu()
 
 
 def _log_mean(scores: Tensor, dim: int) -> Tensor:
