@@ -54,6 +54,16 @@ class Samples:
         z = None if self.z is None else one_hot(self.z, self.categories_z)
         return Samples(x, y, self.warnings, z)
 
+    def chain_rule_parts(self) -> tuple[Samples, Samples]:
+        """x and z beside y, and z beside y: I(x; y | z) = I(x, z; y) - I(z; y). It must have a z."""
+        assert self.z is not None
+        of_z = {self.x.shape[1] + place: name for place, name in self.categories_z.items()}
+        of_both, of_y = {**self.categories_x, **of_z}, self.categories_y
+        return (
+            Samples(np.hstack([self.x, self.z]), self.y, categories_x=of_both, categories_y=of_y),
+            Samples(self.z, self.y, categories_x=self.categories_z, categories_y=of_y),
+        )
+
 
 def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = False) -> Samples:
     """Checks and pairs `x`, `y` and, if given, `z`, row i of one with row i of the others.

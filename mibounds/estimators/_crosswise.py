@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mibounds.data import Samples
 from mibounds.errors import DataError, DivergedError, MiboundsError
 from mibounds.estimators._ranks import normal_scores, places
-from mibounds.estimators._terms import Array, FromTerms, Terms
+from mibounds.estimators._terms import Array, HasTerms, Terms
 from mibounds.seeding import seed_of
 
 Integers: TypeAlias = NDArray[np.intp]
@@ -48,11 +48,19 @@ class Model(Protocol):
 class Refitted:
     """A model that the half which is read fits anew, so that only which model it is comes from the other.
 
-    Columns become normal scores without ties: noise below a column's steps adds nothing to what it tells.
+    Columns become normal scores without ties: noise below a column's steps adds nothing to what it tells. Classes stay
+    what they are.
+
+    Args:
+        method: what is fitted.
+        samples: all pairs.
+        classes: whether y is classes.
+        name: of the model, by default the method's.
     """
 
-    def __init__(self, method: FromTerms, samples: Samples):
-        self.name, self._method, self._samples = method.name, method, samples
+    def __init__(self, method: HasTerms, samples: Samples, *, classes: bool = False, name: str = ""):
+        self.name, self._method = name or method.name, method
+        self._samples, self._classes = samples, classes
 
     def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
         terms = [
@@ -64,9 +72,9 @@ class Refitted:
         ]
 
     def _untied(self, rows: Integers, seed: int) -> Samples:
-        random = np.random.default_rng(seed)
-        x, y = (normal_scores(places(side[rows], random)) for side in (self._samples.x, self._samples.y))
-        return Samples(x, y)
+        random, of_x, of_y = np.random.default_rng(seed), self._samples.x[rows], self._samples.y[rows]
+        x = normal_scores(places(of_x, random))
+        return Samples(x, of_y if self._classes else normal_scores(places(of_y, random)))
 
 
 class Reading(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,15 @@ class Terms:
     @property
     def saturated(self) -> bool:
         return self.nats > self.ceiling_nats - SATURATED_NATS
+
+
+class HasTerms(Protocol):
+    """What reads each pair."""
+
+    name: ClassVar[str]
+
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        """Of all pairs."""
 
 
 class FromTerms(Estimator):

@@ -7,23 +7,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
 from mibounds.data import Samples
 from mibounds.errors import ParameterError
+from mibounds.estimators._classes import beside_classes
 from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._terms import FromTerms, normal_interval
+from mibounds.estimators._terms import FromTerms, HasTerms, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.discrete import Discrete
+from mibounds.estimators.discriminant import Discriminant
 from mibounds.estimators.gaussian_copula import GaussianCopula
 from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
+from mibounds.estimators.ross import Ross
 from mibounds.estimators.student_copula import StudentCopula
 from mibounds.seeding import seed_of
 
 Budget = Literal["fast", "standard", "thorough"]
 
 SIMPLEST_FIRST: tuple[FromTerms, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
+OF_CLASSES: dict[str, HasTerms] = {
+    "discriminant": Discriminant(discrete="y"),
+    "discriminant of own covariances": Discriminant("own", discrete="y"),
+    "ross": Ross(discrete="y"),
+}
 FOLLOWING = (
     "rows follow each other (each side has a column that is correlated with the row before): the interval was widened "
     "by block means, and models are chosen less safely"
@@ -52,8 +58,12 @@ class Auto(Estimator):
     the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it, and all are used.
     The first three are fitted anew to the half that is read, where equal values are put in random order.
 
-    Categories become columns of 0 and 1; if there is nothing else, the answer is `discrete`'s. Given z, the chain rule
-    is read, I(x, z; y) - I(z; y), both on the same halves.
+    Beside classes the models are others: `discriminant` with a covariance that all classes share, the same with one of
+    each class's own, and `ross`, by neighbours; then the critic. A side holds classes if all of it is categories, or if
+    its values take 20 pairs each on the mean, and the other side is numbers that do not.
+
+    Other categories become columns of 0 and 1; if there is nothing else, the answer is `discrete`'s. Given z, the chain
+    rule is read, I(x, z; y) - I(z; y), both on the same halves.
 
     The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
     what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
@@ -93,16 +103,15 @@ class Auto(Estimator):
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         if samples.is_categorical():
             return Discrete().estimate(samples, seed, confidence)
-        samples = samples.one_hot()
         if samples.z is None:
             found = self._read(samples, seed)
             warnings = [*_of_models(found.readings)]
         else:
-            whole = self._read(Samples(np.hstack([samples.x, samples.z]), samples.y), seed)
-            of_z = self._read(Samples(samples.z, samples.y), seed)
+            whole, of_z = (self._read(part, seed) for part in samples.chain_rule_parts())
             found = whole.less(of_z)
             warnings = [*_of_chain_rule(whole, of_z)]
-        follow = all(map(is_autocorrelated, (samples.x, samples.y)))
+        columns = samples.one_hot()
+        follow = all(map(is_autocorrelated, (columns.x, columns.y)))
         error = found.error * (inflation(found.influence) if follow else 1.0)
         return Estimate(
             nats=found.nats,
@@ -125,12 +134,18 @@ class Auto(Estimator):
         return Read.of([reading for own in seeds for reading in read_crosswise(models, n, own)], n)
 
     def _models(self, samples: Samples, seed: int) -> list[Model]:
-        models: list[Model] = [Refitted(method, samples) for method in SIMPLEST_FIRST]
+        columns, models = samples.one_hot(), list[Model]()
+        if beside := beside_classes(samples):
+            models += [
+                Refitted(method, beside, classes=True, name=name) for name, method in OF_CLASSES.items()
+            ]
+        else:
+            models += [Refitted(method, columns) for method in SIMPLEST_FIRST]
         if self.budget == "fast":
             return models
         from mibounds.estimators._trained_critic import TrainedCritic  # and with it torch
 
-        return [*models, TrainedCritic(samples, seed, self.device)]
+        return [*models, TrainedCritic(columns, seed, self.device)]
 
 
 def _of_models(readings: Sequence[Reading]) -> Iterator[str]:

@@ -12,10 +12,12 @@ import numpy as np
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._boxes import Array, Integers
-from mibounds.estimators._counts import Labels, labels
+from mibounds.estimators._classes import classes_and_numbers, has_company, require_side
+from mibounds.estimators._counts import Labels
 from mibounds.estimators._neighbours import n_within, nearest
 from mibounds.estimators._parts import Parts
 from mibounds.estimators._spreading import spreads
+from mibounds.estimators._terms import Terms
 from mibounds.estimators.base import Estimate, Estimator
 
 
@@ -61,12 +63,11 @@ class Ross(Estimator):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
                 raise ParameterError(f"{name} must be an integer, at least 1; got {value!r}")
-        if self.discrete not in ("auto", "x", "y"):
-            raise ParameterError(f"discrete must be auto, x or y; got {self.discrete!r}")
+        require_side(self.discrete)
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         classes, spread = self._sides(samples, seed)
-        kept = _has_company(classes)
+        kept = has_company(classes)
         classes, spread, n = classes[kept], [points[kept] for points in spread], int(kept.sum())
         nats = float(self._terms(classes, spread).mean())
         # One spread tells how parts scatter: a little more than means over several do.
@@ -87,14 +88,22 @@ class Ross(Estimator):
     def pointwise_nats(self, samples: Samples, seed: int) -> Array:
         """Each pair's term; it scatters by about a nat."""
         classes, spread = self._sides(samples, seed)
-        if not _has_company(classes).all():
+        if not has_company(classes).all():
             raise DataError(
                 "a class has a single member, which has no neighbour; merge such classes or leave them out"
             )
         return self._terms(classes, spread)
 
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        """Of each pair; of one that is alone in its class, of which nothing is known, 0."""
+        classes, spread = self._sides(samples, seed)
+        kept, pointwise = has_company(classes), np.zeros(len(classes))
+        pointwise[kept] = self._terms(classes[kept], [points[kept] for points in spread])
+        parts = Parts.of(lambda rows: self._mean(classes[rows], spread[0][rows]), len(classes), seed)
+        return Terms(float(pointwise.mean()), pointwise, parts.error(len(classes)))
+
     def _mean(self, classes: Labels, points: Array) -> float:
-        kept = _has_company(classes)
+        kept = has_company(classes)
         return float(self._terms(classes[kept], [points[kept]]).mean()) if kept.any() else 0.0
 
     def _terms(self, classes: Labels, spread: Sequence[Array]) -> Array:
@@ -116,31 +125,8 @@ class Ross(Estimator):
 
     def _sides(self, samples: Samples, seed: int) -> tuple[Labels, list[Array]]:
         """The discrete side's labels, and the other side's columns, spread."""
-        side = self._discrete_side(samples)
-        discrete, other = (samples.x, samples.y) if side == "x" else (samples.y, samples.x)
-        if samples.categories_y if side == "x" else samples.categories_x:
-            raise DataError(
-                "ross takes one side of numbers, and both hold categories; take discrete or mixed"
-            )
-        classes = labels(discrete)
-        if not _has_company(classes).any():
-            raise DataError(
-                f"{side} never repeats, so that it has no classes; expected a discrete side: take ksg for two "
-                "continuous ones"
-            )
-        return classes, [points for (points,) in spreads([other], self.spreads, seed)]
-
-    def _discrete_side(self, samples: Samples) -> str:
-        if self.discrete != "auto":
-            return self.discrete
-        if samples.categories_x or samples.categories_y:
-            return "x" if samples.categories_x else "y"
-        n_x, n_y = (len(np.unique(side, axis=0)) for side in (samples.x, samples.y))
-        return "x" if n_x < n_y else "y"
-
-
-def _has_company(classes: Labels) -> np.ndarray:
-    return np.bincount(classes)[classes] > 1
+        classes, numbers = classes_and_numbers(samples, self.discrete, self.name)
+        return classes, [points for (points,) in spreads([numbers], self.spreads, seed)]
 
 
 def _left_out(kept: np.ndarray) -> Iterator[str]:

@@ -115,8 +115,12 @@ def test_every_method_answers_and_its_answer_is_json(method):
     known = {f.name for f in fields(build(method))}
     trains = "max_steps" in known
     options = {name: value for name, value in TINY.items() if name in known}
-    x, y = (side[:200] > 0 if method in ("discrete", "ross") else side[:200] for side in (X, Y))
-    found = mibounds.estimate(x, Y[:200] if method == "ross" else y, method=method, **options)
+    x, y = (
+        side[:200] > 0 if method in ("discrete", "discriminant", "ross") else side[:200] for side in (X, Y)
+    )
+    found = mibounds.estimate(
+        x, Y[:200] if method in ("discriminant", "ross") else y, method=method, **options
+    )
     assert found.method == {"variational": "info_nce", "variational_upper": "leave_one_out"}.get(
         method, method
     )
