@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mibounds.data import Samples
 from mibounds.errors import DivergedError
 from mibounds.estimators._folds import Folds
@@ -21,9 +19,7 @@ def by_chain_rule(
     method: Variational, samples: Samples, folds: Folds, seed: int, confidence: float
 ) -> Estimate:
     """The difference and its interval over the pairs of the report fold, which both critics read."""
-    assert samples.z is not None
-    whole = method.fit(np.hstack([samples.x, samples.z]), samples.y, folds, seed)
-    of_z = method.fit(samples.z, samples.y, folds, seed)
+    whole, of_z = (method.fit(part.x, part.y, folds, seed) for part in samples.chain_rule_parts())
     nats, interval = value_and_interval(method.bound, whole.report, confidence, less=of_z.report)
     if not math.isfinite(nats):
         raise DivergedError(

@@ -19,6 +19,7 @@ from mibounds.errors import DataError, DivergedError
 from mibounds.estimators._crosswise import Crossed, Halves, Integers
 from mibounds.estimators._device import device_named
 from mibounds.estimators._ranks import centred_scores
+from mibounds.estimators._shrinkage import shrunk_covariance
 from mibounds.estimators._terms import Array, Terms
 from mibounds.numerics import log_mean_exp, positives
 from mibounds.seeding import generator, seed_of
@@ -138,18 +139,15 @@ def _trained(trains: Pairs, stops: Pairs, seed: int) -> Critic:
 
 
 def _law(x: Tensor, y: Tensor) -> Gaussian:
-    """The Gaussian of `n` rows, correlations shrunk as Ledoit and Wolf 2004 do, and so never singular.
+    """The Gaussian of `n` rows, of `shrunk_covariance`, and so never singular.
 
     A column that hardly varies gets noise up to nearly unit variance, which a continuous column's scores have: its few
     other values are not taken for what a Gaussian has there.
     """
     both = torch.cat([x, y], 1).double().cpu()
-    covariance = both.T @ both / len(both)
-    variances = covariance.diagonal().diag()
-    noise = ((both**2).sum(1).square().mean() - covariance.square().sum()) / len(both)
-    share = min(1.0, float(noise / (covariance - variances).square().sum()))
+    covariance = torch.from_numpy(shrunk_covariance(both.numpy()))
     lifted = (LEAST_VARIANCE - covariance.diagonal()).clamp(min=0).diag()
-    return Gaussian((1 - share) * covariance + share * variances + lifted, x.shape[1])
+    return Gaussian(covariance + lifted, x.shape[1])
 
 
 @torch.no_grad()

@@ -165,8 +165,8 @@ class Variational(Estimator):
         """
         if samples.z is None:
             return log_ratios(self, samples.x, samples.y, seed)
-        both = np.hstack([samples.x, samples.z])
-        return log_ratios(self, both, samples.y, seed) - log_ratios(self, samples.z, samples.y, seed)
+        whole, of_z = (log_ratios(self, part.x, part.y, seed) for part in samples.chain_rule_parts())
+        return whole - of_z
 
     def fit(self, x: NDArray[np.float64], y: NDArray[np.float64], folds: Folds, seed: int) -> Fitted:
         """A critic trained and selected on two folds, and what it makes of the third."""

@@ -107,19 +107,23 @@ def test_the_ceiling_is_that_of_the_report_fold_and_large_folds_are_read_in_equa
     assert found.ceiling_nats == math.log(20)  # 60 pairs, as three blocks of 20
 
 
-def test_divergence_after_a_good_check_reports_that_check(monkeypatch):
+def let_diverge_at_step_20(monkeypatch, run):
     fit = Trainer.fit
 
-    def spoils_step_20(self, batches, steps):
+    def spoils(self, batches, steps):
         values = fit(self, batches, steps)
         if self.steps_done >= 20:
-            self.status[0] = "diverged at step 20"
+            self.status[run] = "diverged at step 20"
             with torch.no_grad():
                 for p in self.parameters():
-                    p.fill_(torch.nan)
+                    p[run].fill_(torch.nan)
         return values
 
-    monkeypatch.setattr(Trainer, "fit", spoils_step_20)
+    monkeypatch.setattr(Trainer, "fit", spoils)
+
+
+def test_divergence_after_a_good_check_reports_that_check(monkeypatch):
+    let_diverge_at_step_20(monkeypatch, run=0)
     found = build("info_nce", check_every=10, **SMALL).estimate(SAMPLES, 0, 0.95)
     assert math.isfinite(found.nats) and found.history["step"] == (10,)
     assert any("diverged at step 20" in warning for warning in found.warnings)
@@ -152,18 +156,7 @@ def test_the_first_of_an_ensemble_is_the_critic_alone():
 
 
 def test_a_member_that_diverges_leaves_the_others_to_train(monkeypatch):
-    fit = Trainer.fit
-
-    def spoils_the_second(self, batches, steps):
-        values = fit(self, batches, steps)
-        if self.steps_done >= 20:
-            self.status[1] = "diverged at step 20"
-            with torch.no_grad():
-                for p in self.parameters():
-                    p[1].fill_(torch.nan)
-        return values
-
-    monkeypatch.setattr(Trainer, "fit", spoils_the_second)
+    let_diverge_at_step_20(monkeypatch, run=1)
     found = build("info_nce", ensemble=2, check_every=10, max_steps=50, **SMALL).estimate(SAMPLES, 0, 0.95)
     assert math.isfinite(found.nats) and found.history["step"] == (10, 20, 30, 40, 50)
     assert any("diverged at step 20" in warning for warning in found.warnings)
