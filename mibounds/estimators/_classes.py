@@ -58,7 +58,11 @@ def beside_classes(samples: Samples) -> Samples | None:
 
 
 def _has_classes(side: Array, categories: Collection[int]) -> bool:
-    return len(categories) == side.shape[1] or len(np.unique(side, axis=0)) * PAIRS_A_CLASS <= len(side)
+    def takes_each_often(values: Array) -> bool:
+        return len(np.unique(values, axis=0)) * PAIRS_A_CLASS <= len(values)
+
+    # Rows differ at least as often as a column does, and a column is sorted sooner.
+    return len(categories) == side.shape[1] or (all(map(takes_each_often, side.T)) and takes_each_often(side))
 
 
 def has_company(classes: Labels) -> Flags:
