@@ -43,10 +43,14 @@ class Samples:
     def has_categories(self) -> bool:
         return bool(self.categories_x or self.categories_y or self.categories_z)
 
+    def sides(self) -> dict[str, tuple[NDArray[np.float64], Mapping[int, str]]]:
+        """Values and categories of x, of y and, if there is one, of z, by these names."""
+        given = {} if self.z is None else {"z": (self.z, self.categories_z)}
+        return {"x": (self.x, self.categories_x), "y": (self.y, self.categories_y), **given}
+
     def is_categorical(self) -> bool:
         """Whether categories are all that it holds."""
-        sides = (self.x, self.categories_x), (self.y, self.categories_y), (self.z, self.categories_z)
-        return all(side is None or len(held) == side.shape[1] for side, held in sides)
+        return all(len(held) == side.shape[1] for side, held in self.sides().values())
 
     def one_hot(self) -> Samples:
         """A column of categories becomes one of 0 and 1 for each category, behind the columns of numbers."""

@@ -30,13 +30,7 @@ def suspicions(samples: Samples, far_out_from: float) -> Iterator[str]:
 
 
 def _of_far_values(samples: Samples, far_out_from: float) -> Iterator[str]:
-    for side, values, categories in (
-        ("x", samples.x, samples.categories_x),
-        ("y", samples.y, samples.categories_y),
-        ("z", samples.z, samples.categories_z),
-    ):
-        if values is None:
-            continue
+    for side, (values, categories) in samples.sides().items():
         far = [i for i in np.flatnonzero(spread_by_quartiles(values) > far_out_from) if i not in categories]
         if far:
             yield (

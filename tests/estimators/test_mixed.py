@@ -105,6 +105,33 @@ def test_text_beside_numbers():
     assert value(x, np.array(["low", "mid", "high"])[label]) == pytest.approx(truth, abs=0.06)
 
 
+@pytest.mark.parametrize(("n_columns", "n_classes"), [(20, 10), (3, 50)])
+def test_labels_beside_many_columns_are_read_as_by_ross(n_columns, n_classes):
+    """Neighbours in many columns are far: were a label nearer, all neighbours would be of any class, and tell 0."""
+    random = np.random.default_rng(0)
+    label = np.arange(600) % n_classes
+    x = random.normal(size=(600, n_columns)) + random.normal(size=(n_classes, n_columns))[label]
+    found = mibounds.estimate(x, label.astype(str), method="mixed")
+    ross = mibounds.estimate(x, label.astype(str), method="ross")
+    assert found.nats == pytest.approx(ross.nats, abs=1e-12) and found.nats > 0.3
+
+
+def test_pairs_of_rare_categories_read_nothing_and_are_counted():
+    random = np.random.default_rng(0)
+    label = np.repeat(np.arange(102), [100, 97, *[1] * 100])
+    found = mibounds.estimate(random.normal(size=297), label.astype(str), method="mixed")
+    assert "100 of 297 pairs share their categories with fewer than 3 others, and read 0" in found.warnings
+    assert not mibounds.pointwise(random.normal(size=297), label.astype(str), method="mixed")[197:].any()
+
+
+def test_given_a_label_that_both_depend_on_nothing_is_left():
+    random = np.random.default_rng(0)
+    z = random.integers(3, size=900)
+    x, y = 5 * z + random.normal(size=(2, 900))
+    assert value(x, y) > 0.9
+    assert value(x, y, given=z.astype(str)) == pytest.approx(0.0, abs=0.06)
+
+
 def test_spreading_can_be_undone_and_leaves_single_values_alone():
     column = np.array([0.0, 0.0, 1.0, 4.0, 4.0, 4.0, -3.0])
     source = np.random.default_rng(0)
