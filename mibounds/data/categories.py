@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mibounds.errors import DataError
 
 NAMES_SHOWN = 8
+PAIRS_A_CLASS = 20
 MOST_CATEGORIES = 0.5  # of the rows: a name or an address has one a row
 
 
@@ -46,6 +47,11 @@ def codes_of(where: str, entries: NDArray[Any]) -> NDArray[np.float64]:
             "categories do; expected numbers, or fewer categories"
         )
     return codes.astype(np.float64)
+
+
+def takes_each_often(values: NDArray[np.float64], often: int = PAIRS_A_CLASS) -> bool:
+    """Whether a column, or the rows of some, take each of their values so often on the mean, as discrete ones do."""
+    return len(np.unique(values, axis=0)) * often <= len(values)
 
 
 def one_hot(values: NDArray[np.float64], categories: Collection[int]) -> NDArray[np.float64]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
 
 from mibounds.data import Samples
+from mibounds.data.categories import PAIRS_A_CLASS, takes_each_often
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._boxes import Array
-from mibounds.estimators._counts import Labels, labels
+from mibounds.estimators._counts import Counts, Labels, labels
 
-PAIRS_A_CLASS = 20
+SPARSE = 0.1  # of the pairs alone in their cell
 
 Flags: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -23,46 +24,53 @@ def require_side(discrete: str) -> None:
         raise ParameterError(f"discrete must be auto, x or y; got {discrete!r}")
 
 
-def classes_and_numbers(samples: Samples, discrete: str, name: str) -> tuple[Labels, Array]:
-    """The labels of one side's rows, `n`, and the other side's columns, `n x dim`, for the estimator `name`.
+def classes_and_rest(samples: Samples, discrete: str) -> tuple[Labels, Array, Mapping[int, str]]:
+    """The labels of one side's rows, `n`, and the other side's columns, `n x dim`, with those that are categories.
 
-    Raises: DataError if the other side holds categories, or the discrete one never repeats.
+    Raises: DataError if the discrete side never repeats.
     """
     side = _side(samples) if discrete == "auto" else discrete
-    of_classes, numbers = (samples.x, samples.y) if side == "x" else (samples.y, samples.x)
-    if samples.categories_y if side == "x" else samples.categories_x:
-        raise DataError(f"{name} takes one side of numbers, and both hold categories; take discrete or mixed")
+    (of_classes, _), (rest, categories) = (
+        samples.sides()[name] for name in (side, "y" if side == "x" else "x")
+    )
     classes = labels(of_classes)
     if not has_company(classes).any():
         raise DataError(
             f"{side} never repeats, so that it has no classes; expected a discrete side: take ksg for two "
             "continuous ones"
         )
-    return classes, numbers
+    return classes, rest, categories
 
 
-def beside_classes(samples: Samples) -> Samples | None:
-    """The columns of numbers as x and the classes beside them as y, if one side, and not the other, holds classes.
+def beside_classes(samples: Samples, pairs_a_class: int = PAIRS_A_CLASS) -> Samples | None:
+    """The other side as x and the classes as y, a category, if one side, and not the other, holds classes.
 
-    A side holds them if it is categories, or takes each of its values in 20 pairs on the mean. The other side is
-    numbers alone.
+    A side holds them if it is categories, or takes each of its values in so many pairs on the mean.
     """
-    x_has, y_has = (
-        _has_classes(samples.x, samples.categories_x),
-        _has_classes(samples.y, samples.categories_y),
-    )
-    if x_has == y_has or (samples.categories_y if x_has else samples.categories_x):
+    x_has, y_has = (_has_classes(*samples.sides()[side], pairs_a_class) for side in "xy")
+    if x_has == y_has:
         return None
-    numbers, classes = (samples.y, samples.x) if x_has else (samples.x, samples.y)
-    return Samples(numbers, labels(classes)[:, None].astype(np.float64))
+    classes, rest, categories = classes_and_rest(samples, "x" if x_has else "y")
+    return Samples(
+        rest, classes[:, None].astype(np.float64), categories_x=categories, categories_y={0: "class"}
+    )
 
 
-def _has_classes(side: Array, categories: Collection[int]) -> bool:
-    def takes_each_often(values: Array) -> bool:
-        return len(np.unique(values, axis=0)) * PAIRS_A_CLASS <= len(values)
+def is_table(samples: Samples) -> bool:
+    """Whether all is categories, or all sides hold classes and nearly all pairs share their cell with others."""
+    sides = samples.sides().values()
+    if samples.is_categorical():
+        return True
+    if not all(_has_classes(*side) for side in sides):
+        return False
+    return Counts.of(*(labels(values) for values, _ in sides)).share_seen_once() <= SPARSE
 
+
+def _has_classes(side: Array, categories: Mapping[int, str], pairs_a_class: int = PAIRS_A_CLASS) -> bool:
+    if len(categories) == side.shape[1]:
+        return True
     # Rows differ at least as often as a column does, and a column is sorted sooner.
-    return len(categories) == side.shape[1] or (all(map(takes_each_often, side.T)) and takes_each_often(side))
+    return all(takes_each_often(values, pairs_a_class) for values in (*side.T, side))
 
 
 def has_company(classes: Labels) -> Flags:
@@ -71,8 +79,9 @@ def has_company(classes: Labels) -> Flags:
 
 
 def _side(samples: Samples) -> str:
-    """That with categories, else that with fewer different rows."""
-    if samples.categories_x or samples.categories_y:
-        return "x" if samples.categories_x else "y"
+    """That which is categories, else that with fewer different rows."""
+    whole = {name for name, (side, held) in samples.sides().items() if len(held) == side.shape[1]} - {"z"}
+    if len(whole) == 1:
+        return whole.pop()
     n_x, n_y = (len(np.unique(side, axis=0)) for side in (samples.x, samples.y))
     return "x" if n_x < n_y else "y"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
@@ -48,33 +48,41 @@ class Model(Protocol):
 class Refitted:
     """A model that the half which is read fits anew, so that only which model it is comes from the other.
 
-    Columns become normal scores without ties: noise below a column's steps adds nothing to what it tells. Classes stay
-    what they are.
+    Columns become normal scores without ties, if not said otherwise: noise below a column's steps adds nothing to what
+    it tells. Categories stay what they are.
 
     Args:
         method: what is fitted.
         samples: all pairs.
-        classes: whether y is classes.
         name: of the model, by default the method's.
+        with_ties: whether the method takes columns as they are.
     """
 
-    def __init__(self, method: HasTerms, samples: Samples, *, classes: bool = False, name: str = ""):
+    def __init__(self, method: HasTerms, samples: Samples, name: str = "", *, with_ties: bool = False):
         self.name, self._method = name or method.name, method
-        self._samples, self._classes = samples, classes
+        self._samples, self._with_ties = samples, with_ties
 
     def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
         terms = [
-            self._method.terms(self._untied(of, seed_of("ties", k, seed)), seed) for k, of in enumerate(rows)
+            self._method.terms(self._of(of, seed_of("ties", k, seed)), seed) for k, of in enumerate(rows)
         ]
         return [
             Crossed(own.pointwise, partial(_as_it_is, other), own.nats - float(own.pointwise.mean()))
             for own, other in (terms, terms[::-1])
         ]
 
-    def _untied(self, rows: Integers, seed: int) -> Samples:
-        random, of_x, of_y = np.random.default_rng(seed), self._samples.x[rows], self._samples.y[rows]
-        x = normal_scores(places(of_x, random))
-        return Samples(x, of_y if self._classes else normal_scores(places(of_y, random)))
+    def _of(self, rows: Integers, seed: int) -> Samples:
+        random, of = np.random.default_rng(seed), self._samples
+        x, y = of.x[rows], of.y[rows]
+        if not self._with_ties:
+            x, y = _untied(x, of.categories_x, random), _untied(y, of.categories_y, random)
+        return Samples(x, y, categories_x=of.categories_x, categories_y=of.categories_y)
+
+
+def _untied(side: Array, categories: Collection[int], random: np.random.Generator) -> Array:
+    scores = normal_scores(places(side, random))
+    scores[:, [*categories]] = side[:, [*categories]]
+    return scores
 
 
 class Reading(NamedTuple):
@@ -106,12 +114,19 @@ class Read:
         nats = float(np.mean([r.terms.nats for r in readings]))
         return cls(readings, nats, _error(readings), 2 * influence / len(readings))
 
+    @classmethod
+    def of_all(cls, model: str, terms: Terms) -> Read:
+        """All pairs read by one model that was not chosen among others."""
+        reading = Reading(model, np.arange(len(terms.pointwise)), terms)
+        return cls([reading], terms.nats, terms.error, terms.pointwise - terms.pointwise.mean())
+
     def less(self, other: Read) -> Read:
-        """The difference; what both owe to the same pairs cancels."""
-        shared = float(np.mean(self.influence * other.influence)) / len(self.influence)
-        variance = max(self.error**2 + other.error**2 - 2 * shared, 0.0)
+        """The difference; what both owe to the same pairs cancels. The error is at least that of paired differences."""
+        n, moved = len(self.influence), self.influence - other.influence
+        shared = float(np.mean(self.influence * other.influence)) / n
+        variance = max(self.error**2 + other.error**2 - 2 * shared, float(np.mean(moved**2)) / n)
         readings = [*self.readings, *other.readings]
-        return Read(readings, self.nats - other.nats, math.sqrt(variance), self.influence - other.influence)
+        return Read(readings, self.nats - other.nats, math.sqrt(variance), moved)
 
 
 def _as_it_is(terms: Terms) -> Terms:

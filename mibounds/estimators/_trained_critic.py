@@ -19,7 +19,7 @@ from mibounds.errors import DataError, DivergedError
 from mibounds.estimators._crosswise import Crossed, Halves, Integers
 from mibounds.estimators._device import device_named
 from mibounds.estimators._ranks import centred_scores
-from mibounds.estimators._shrinkage import shrunk_covariance
+from mibounds.estimators._shrinkage import noise_of_rigid, shrunk_covariance
 from mibounds.estimators._terms import Array, Terms
 from mibounds.numerics import log_mean_exp, positives
 from mibounds.seeding import generator, seed_of
@@ -32,7 +32,6 @@ HIDDEN, EMBEDDING = (512,), 64
 LARGEST_BLOCK = 2048
 SMALL_START = 0.1
 N_PARTS = 5
-LEAST_VARIANCE = 0.9
 
 Pairs: TypeAlias = tuple[Tensor, Tensor]
 
@@ -139,15 +138,9 @@ def _trained(trains: Pairs, stops: Pairs, seed: int) -> Critic:
 
 
 def _law(x: Tensor, y: Tensor) -> Gaussian:
-    """The Gaussian of `n` rows, of `shrunk_covariance`, and so never singular.
-
-    A column that hardly varies gets noise up to nearly unit variance, which a continuous column's scores have: its few
-    other values are not taken for what a Gaussian has there.
-    """
-    both = torch.cat([x, y], 1).double().cpu()
-    covariance = torch.from_numpy(shrunk_covariance(both.numpy()))
-    lifted = (LEAST_VARIANCE - covariance.diagonal()).clamp(min=0).diag()
-    return Gaussian(covariance + lifted, x.shape[1])
+    """The Gaussian of `n` rows, of `shrunk_covariance` and `noise_of_rigid`, and so never singular."""
+    both = torch.cat([x, y], 1).double().cpu().numpy()
+    return Gaussian(torch.from_numpy(shrunk_covariance(both) + noise_of_rigid(both)), x.shape[1])
 
 
 @torch.no_grad()

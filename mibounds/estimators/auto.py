@@ -9,31 +9,32 @@ from typing import Literal, get_args
 
 from mibounds.data import Samples
 from mibounds.errors import ParameterError
-from mibounds.estimators._classes import beside_classes
+from mibounds.estimators._classes import beside_classes, is_table
 from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._terms import FromTerms, HasTerms, normal_interval
+from mibounds.estimators._terms import FromTerms, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.discrete import Discrete
 from mibounds.estimators.discriminant import Discriminant
 from mibounds.estimators.gaussian_copula import GaussianCopula
 from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
-from mibounds.estimators.ross import Ross
+from mibounds.estimators.logistic import Logistic
 from mibounds.estimators.student_copula import StudentCopula
 from mibounds.seeding import seed_of
 
 Budget = Literal["fast", "standard", "thorough"]
 
-SIMPLEST_FIRST: tuple[FromTerms, ...] = (GaussianCopula(), StudentCopula(), ExtrapolatedKSG())
-OF_CLASSES: dict[str, HasTerms] = {
+COPULAS: dict[str, FromTerms] = {"gaussian_copula": GaussianCopula(), "student_copula": StudentCopula()}
+OF_CLASSES: dict[str, FromTerms] = {
     "discriminant": Discriminant(discrete="y"),
+    "logistic": Logistic(discrete="y"),
     "discriminant of own covariances": Discriminant("own", discrete="y"),
-    "ross": Ross(discrete="y"),
 }
 FOLLOWING = (
     "rows follow each other (each side has a column that is correlated with the row before): the interval was widened "
     "by block means, and models are chosen less safely"
 )
+PAIRS_A_CLASS_AT_LEAST = 5
 N_HALVINGS: dict[Budget, int] = {"fast": 1, "standard": 4, "thorough": 16}
 
 
@@ -58,12 +59,13 @@ class Auto(Estimator):
     the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it, and all are used.
     The first three are fitted anew to the half that is read, where equal values are put in random order.
 
-    Beside classes the models are others: `discriminant` with a covariance that all classes share, the same with one of
-    each class's own, and `ross`, by neighbours; then the critic. A side holds classes if all of it is categories, or if
-    its values take 20 pairs each on the mean, and the other side is numbers that do not.
+    A side holds classes if all of it is categories, or if its values take 20 pairs each on the mean. If both sides do,
+    and at most a tenth of the pairs are alone in their cell of the table, or if all is categories, `discrete` answers.
+    Beside classes, in the copulas' place, are `discriminant` with a covariance that all classes share, `logistic`, and
+    `discriminant` with covariances of each class's own; numbers of which each comes in 5 to 20 pairs are read by both
+    kinds. Other categories are columns of 0 and 1 for all but neighbours.
 
-    Other categories become columns of 0 and 1; if there is nothing else, the answer is `discrete`'s. Given z, the chain
-    rule is read, I(x, z; y) - I(z; y), both on the same halves.
+    Given z, the chain rule is read, I(x, z; y) - I(z; y), both on the same halves.
 
     The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
     what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
@@ -101,7 +103,7 @@ class Auto(Estimator):
             raise ParameterError(f"budget must be one of {', '.join(get_args(Budget))}; got {self.budget!r}")
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        if samples.is_categorical():
+        if is_table(samples):
             return Discrete().estimate(samples, seed, confidence)
         if samples.z is None:
             found = self._read(samples, seed)
@@ -128,19 +130,20 @@ class Auto(Estimator):
         )
 
     def _read(self, samples: Samples, seed: int) -> Read:
-        """By all halvings, which are the same for the same seed and number of pairs."""
+        """By all halvings, which are the same for the same seed and number of pairs; a table is read whole."""
+        if is_table(samples):
+            return Read.of_all(Discrete.name, Discrete().terms(samples, seed))
         models, n = self._models(samples, seed), len(samples)
         seeds = [seed_of("auto", k, seed) for k in range(N_HALVINGS[self.budget])]
         return Read.of([reading for own in seeds for reading in read_crosswise(models, n, own)], n)
 
     def _models(self, samples: Samples, seed: int) -> list[Model]:
-        columns, models = samples.one_hot(), list[Model]()
-        if beside := beside_classes(samples):
-            models += [
-                Refitted(method, beside, classes=True, name=name) for name, method in OF_CLASSES.items()
-            ]
-        else:
-            models += [Refitted(method, columns) for method in SIMPLEST_FIRST]
+        columns, beside, models = samples.one_hot(), beside_classes(samples), list[Model]()
+        if not beside:
+            models += [Refitted(method, columns, name) for name, method in COPULAS.items()]
+        if classes := beside or beside_classes(samples, PAIRS_A_CLASS_AT_LEAST):
+            models += [Refitted(method, classes, name, with_ties=True) for name, method in OF_CLASSES.items()]
+        models.append(Refitted(ExtrapolatedKSG(), beside or samples))
         if self.budget == "fast":
             return models
         from mibounds.estimators._trained_critic import TrainedCritic  # and with it torch

@@ -6,21 +6,18 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
+from mibounds.estimators._classes import SPARSE
 from mibounds.estimators._counts import CORRECTIONS, Counts, labels
-from mibounds.estimators._terms import normal_interval
-from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
+from mibounds.estimators._terms import FromTerms, Terms
+from mibounds.estimators.base import NEGATIVE
 
-SPARSE = 0.1  # of the pairs alone in their cell
 FEW_PAIRS_A_VALUE = 5
 
 
 @dataclass(frozen=True)
-class Discrete(Estimator):
+class Discrete(FromTerms):
     """I = sum_xy p(x, y) ln ( p(x, y) / p(x) p(y) ), p the frequencies, less its bias. A row's columns are one value.
 
     The plug-in (correction "none") reads too much: by about (a - 1)(b - 1)/(2n) under independence, a and b the numbers
@@ -46,6 +43,7 @@ class Discrete(Estimator):
         Good 1953, Biometrika 40 (the share of pairs seen once as what was not seen).
 
     Example:
+        >>> import numpy as np
         >>> samples = Samples(np.tile([[0.0], [0], [1], [1]], (50, 1)), np.tile([[0.0], [0], [1], [0]], (50, 1)))
         >>> print(Discrete().estimate(samples, seed=0, confidence=0.95))
         0.216 nats (95% interval 0.160 to 0.271) by discrete, no bound: the truth may lie on either side
@@ -54,6 +52,7 @@ class Discrete(Estimator):
     correction: str = "jackknife"
 
     name = "discrete"
+    validity = "unbiased in the limit of many samples"
     references = ("Miller 1955", "Efron and Stein 1981", "Good 1953")
     conditional = True
     categories = "codes"
@@ -64,35 +63,19 @@ class Discrete(Estimator):
                 f"correction must be one of {', '.join(CORRECTIONS)}; got {self.correction!r}"
             )
 
-    def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        counts = _counts(samples)
-        return of_counts(counts, self.correction, self.name, samples.z is not None, confidence)
-
-    def pointwise_nats(self, samples: Samples, seed: int) -> NDArray[np.float64]:
-        return _counts(samples).terms(self.correction)
+    def terms(self, samples: Samples, seed: int) -> Terms:
+        return of_table(_counts(samples), self.correction)
 
 
-def of_counts(counts: Counts, correction: str, method: str, conditional: bool, confidence: float) -> Estimate:
-    """The estimate by a table, with a normal interval."""
-    nats = float(counts.terms(correction).mean())
-    return Estimate(
-        nats=nats,
-        interval=normal_interval(nats, math.sqrt(counts.variance()), confidence),
-        method=method,
-        direction="none",
-        validity="unbiased in the limit of many samples",
-        ceiling_nats=math.inf,
-        saturated=False,
-        folds={"all": len(counts.x)},
-        confidence=confidence,
-        warnings=tuple(_warnings(counts, nats)),
-        conditional=conditional,
-    )
+def of_table(counts: Counts, correction: str) -> Terms:
+    """What a table tells, of each pair and in all."""
+    terms = counts.terms(correction)
+    nats = float(terms.mean())
+    return Terms(nats, terms, math.sqrt(counts.variance()), warnings=tuple(_warnings(counts, nats)))
 
 
 def _counts(samples: Samples) -> Counts:
-    sides = {"x": samples.x, "y": samples.y} | ({} if samples.z is None else {"z": samples.z})
-    found = {side: labels(values) for side, values in sides.items()}
+    found = {side: labels(values) for side, (values, _) in samples.sides().items()}
     for side, of_side in found.items():
         if of_side.max() == len(of_side) - 1:
             raise DataError(

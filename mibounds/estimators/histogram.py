@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from mibounds.data import Samples
 from mibounds.errors import ParameterError
 from mibounds.estimators._counts import CORRECTIONS, Counts, Labels, labels
-from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
-from mibounds.estimators.discrete import of_counts
+from mibounds.estimators._terms import FromTerms, Terms
+from mibounds.estimators.base import SATURATED_NATS, Estimate
+from mibounds.estimators.discrete import of_table
 
 EDGES = ("mass", "width")
 FEW_BINS = 5
 
 
 @dataclass(frozen=True)
-class Histogram(Estimator):
+class Histogram(FromTerms):
     """I of the bins that x and y fall in, from their table of counts, corrected as by `discrete`.
 
     Bins hold no more than the columns (data processing), so that with many samples it reads too little, by what the
@@ -51,6 +52,7 @@ class Histogram(Estimator):
     correction: str = "jackknife"
 
     name = "histogram"
+    validity = "of bins, which hold no more than the columns"
     references = ("Cover and Thomas 2006",)
 
     def __post_init__(self) -> None:
@@ -71,16 +73,15 @@ class Histogram(Estimator):
             )
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        found = super().estimate(samples, seed, confidence)
+        ceiling = found.ceiling_nats
+        return replace(found, saturated=found.nats > max(ceiling - SATURATED_NATS, ceiling / 2))
+
+    def terms(self, samples: Samples, seed: int) -> Terms:
         counts = self._counts(samples)
-        found = of_counts(counts, self.correction, self.name, False, confidence)
-        ceiling = min(counts.entropies())
-        return replace(
-            found,
-            validity="of bins, which hold no more than the columns",
-            ceiling_nats=ceiling,
-            saturated=found.nats > max(ceiling - SATURATED_NATS, ceiling / 2),
-            warnings=(*found.warnings, *self._warnings(samples)),
-        )
+        found = of_table(counts, self.correction)
+        warnings = (*found.warnings, *self._warnings(samples))
+        return replace(found, ceiling_nats=min(counts.entropies()), warnings=warnings)
 
     def _warnings(self, samples: Samples) -> Iterator[str]:
         if not isinstance(self.edges, str):
@@ -88,9 +89,6 @@ class Histogram(Estimator):
         n_bins = min(self._n_bins(side) for side in (samples.x, samples.y))
         if n_bins < FEW_BINS:
             yield f"columns were cut into {n_bins} bins each, which blur much: the estimate is of these bins"
-
-    def pointwise_nats(self, samples: Samples, seed: int) -> NDArray[np.float64]:
-        return self._counts(samples).terms(self.correction)
 
     def _counts(self, samples: Samples) -> Counts:
         return Counts.of(self._cells(samples.x), self._cells(samples.y))

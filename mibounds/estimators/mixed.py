@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -11,11 +11,9 @@ import numpy as np
 
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators._boxes import IN_ONE_THREAD, Array, in_threads
-from mibounds.estimators._classes import Flags
-from mibounds.estimators._counts import Labels, labels
-from mibounds.estimators._neighbours import n_within, nearest
+from mibounds.estimators._boxes import Array
 from mibounds.estimators._parts import Parts
+from mibounds.estimators._points import Points, divided, warn_of_alone
 from mibounds.estimators._spreading import spreads
 from mibounds.estimators.base import Estimate, Estimator
 
@@ -30,9 +28,9 @@ class Mixed(Estimator):
     reads 1.00 nats and this 0.00, a mean of 20 and of 100 runs. Where nothing repeats it is `ksg`.
 
     Columns of categories (text, pandas' categories) are not spread: two categories are further apart than any two
-    numbers, so that neighbours share all categories. Classes beside numbers are then read as by `ross`. A pair whose
-    categories fewer than k others share reads 0, as if all pairs were its neighbours, and a warning counts these. Where
-    the k-th neighbour is as near as others, all of them count, on all sides, as in Gao et al.; of categories alone that
+    numbers, so that neighbours share all categories; where fewer than k others do, k is as many. Classes beside numbers
+    are then read as by `ross`. A pair whose categories no other shares reads 0, and a warning counts these. Where the
+    k-th neighbour is as near as others, all of them count, on all sides, as in Gao et al.; of categories alone that
     makes the table, with digammas for logarithms.
 
     Given z: < psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) >, of counts with z (Frenzel and Pompe; for mixtures Mesner and
@@ -80,13 +78,9 @@ class Mixed(Estimator):
                 raise ParameterError(f"{name} must be an integer, at least 1; got {value!r}")
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        n = len(samples)
-        alike, spread = self._sides(samples, seed)
-        nats = float(np.mean([self._terms(alike, *sides) for sides in spread]))
-        # One spread tells how parts scatter: a little more than means over several do.
-        parts = Parts.of(
-            lambda rows: float(self._terms(alike[rows], *(side[rows] for side in spread[0])).mean()), n, seed
-        )
+        spread = self._spreads(samples, seed)
+        nats, n = float(self._mean_terms(spread).mean()), len(samples)
+        parts = self._parts(spread, seed)
         return Estimate(
             nats=nats,
             interval=parts.interval(nats, n, confidence),
@@ -97,72 +91,29 @@ class Mixed(Estimator):
             saturated=False,
             folds={"all": n},
             confidence=confidence,
-            warnings=(*self._of_few(alike), *parts.warnings(nats)),
+            warnings=(*warn_of_alone(spread[0]), *parts.warnings(nats)),
             conditional=samples.z is not None,
         )
 
     def pointwise_nats(self, samples: Samples, seed: int) -> Array:
         """Each pair's term, a mean over the spreads; it scatters by about a nat."""
-        alike, spread = self._sides(samples, seed)
-        return np.mean([self._terms(alike, *sides) for sides in spread], axis=0)
+        return self._mean_terms(self._spreads(samples, seed))
 
-    def _sides(self, samples: Samples, seed: int) -> tuple[Labels, list[tuple[Array, ...]]]:
-        """Labels of those alike in all categories, and x, y and z to look for neighbours in, for each spread."""
+    def _mean_terms(self, spread: Sequence[Points]) -> Array:
+        return np.mean([points.terms(self.neighbours) for points in spread], axis=0)
+
+    def _parts(self, spread: Sequence[Points], seed: int) -> Parts:
+        """By one spread, which tells how parts scatter: a little more than means over several do."""
+        points = spread[0]
+        return Parts.of(lambda rows: float(points[rows].terms(self.neighbours).mean()), len(points), seed)
+
+    def _spreads(self, samples: Samples, seed: int) -> list[Points]:
+        """One for each spread; one alone if nothing repeats."""
         least = 2 * (self.neighbours + 1)
         if len(samples) < least:
             raise DataError(
                 f"too few samples for {self.neighbours} neighbours in each of two halves: {len(samples)}; "
                 f"expected at least {least}"
             )
-        sides = samples.sides().values()
-        numbers = [np.delete(values, [*categories], axis=1) for values, categories in sides]
-        codes = [values[:, [*categories]] for values, categories in sides]
-        alike = labels(np.hstack(codes)) if samples.has_categories() else np.zeros(len(samples), np.int64)
-        return alike, [
-            tuple(np.hstack(side) for side in zip(spread, _apart(codes, spread), strict=True))
-            for spread in spreads(numbers, self.spreads, seed)
-        ]
-
-    def _terms(self, alike: Labels, x: Array, y: Array, z: Array | None = None) -> Array:
-        """Each pair's term, `n`; pairs are `alike` that share all categories."""
-        from scipy.special import digamma
-
-        n, k = len(x), self.neighbours
-        z = x[:, :0] if z is None else z
-        both = np.hstack([x, y, z])
-        found = nearest(both, min(k + 1, n - 1))
-        few = self._are_few(alike)
-        distance = np.where(few, 0.0, found.distances[:, k - 1])
-        tied = found.at_edge(k) | (distance == 0)
-
-        def count(side: Array) -> Array:
-            """How many points are within the distance, itself included: with those at its edge if they are many."""
-            if side.shape[1] == 0:
-                return np.full(n, float(n))
-            inside = (n_within(side, distance, closed=False) + 1).astype(np.float64)
-            if not tied.any():
-                return inside
-            return np.where(tied, n_within(side, np.where(tied, distance, -np.inf), closed=True) + 1, inside)
-
-        n_xz, n_yz, n_z = in_threads(
-            count, (np.hstack([x, z]), np.hstack([y, z]), z), alone=n < IN_ONE_THREAD
-        )
-        n_both = np.where(tied, count(both), k) if tied.any() else k
-        return np.where(few, 0.0, digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz))
-
-    def _of_few(self, alike: Labels) -> Iterator[str]:
-        n_few, n = int(self._are_few(alike).sum()), len(alike)
-        if n_few:
-            yield (
-                f"{n_few:,} of {n:,} pairs share their categories with fewer than {self.neighbours} others, and read 0"
-            )
-
-    def _are_few(self, alike: Labels) -> Flags:
-        """Whether a pair has fewer than k others that are `alike`: `n`."""
-        return np.bincount(alike)[alike] <= self.neighbours
-
-
-def _apart(codes: Sequence[Array], numbers: Sequence[Array]) -> Iterator[Array]:
-    """Codes so far from each other that no difference in a column of numbers reaches half as far."""
-    largest = max((float(np.abs(side).max()) for side in numbers if side.size), default=1.0)
-    yield from (4 * largest * of_side for of_side in codes)
+        numbers, codes = divided(samples)
+        return [Points.of(spread, codes) for spread in spreads(numbers, self.spreads, seed)]

@@ -12,7 +12,7 @@ import numpy as np
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._boxes import Array, Integers
-from mibounds.estimators._classes import classes_and_numbers, has_company, require_side
+from mibounds.estimators._classes import classes_and_rest, has_company, require_side
 from mibounds.estimators._counts import Labels
 from mibounds.estimators._neighbours import n_within, nearest
 from mibounds.estimators._parts import Parts
@@ -35,11 +35,11 @@ class Ross(Estimator):
 
     Args:
         neighbours: k.
-        discrete: "x" or "y", the side with the classes, whose columns are one value; "auto" takes the side that holds
+        discrete: "x" or "y", the side with the classes, whose columns are one value; "auto" takes the side that is
             categories, else the one with fewer different rows.
         spreads: how often repeated numbers are spread anew; the estimate is the mean over them.
 
-    Raises: ParameterError; DataError if both sides hold categories, or the discrete one never repeats.
+    Raises: ParameterError; DataError if what is beside the classes holds categories, or these never repeat.
 
     References: Ross 2014, PLoS ONE 9(2), e87357.
 
@@ -125,7 +125,9 @@ class Ross(Estimator):
 
     def _sides(self, samples: Samples, seed: int) -> tuple[Labels, list[Array]]:
         """The discrete side's labels, and the other side's columns, spread."""
-        classes, numbers = classes_and_numbers(samples, self.discrete, self.name)
+        classes, numbers, categories = classes_and_rest(samples, self.discrete)
+        if categories:
+            raise DataError("ross takes numbers beside the classes, not categories; take discrete or mixed")
         return classes, [points for (points,) in spreads([numbers], self.spreads, seed)]
 
 

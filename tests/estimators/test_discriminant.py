@@ -1,11 +1,15 @@
-"""Classes beside numbers, by Gaussians: alone, and among the models of `auto`."""
+"""Classes beside numbers, by Gaussians: alone, and among the models of `auto`; tables and mixed columns there."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.special import entr
+from scipy.stats import norm
+from sklearn.datasets import load_breast_cancer
 
 import mibounds
 from mibounds.data import Samples
@@ -15,6 +19,7 @@ from mibounds.estimators._classes import beside_classes
 from mibounds.estimators._crosswise import Refitted, read_crosswise
 from mibounds.estimators._shrinkage import shrunk_covariance
 from mibounds.estimators.discriminant import Discriminant
+from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
 
 
 def classes_apart(n: int, dim: int, distance: float, seed: int, n_classes: int = 2):
@@ -133,8 +138,9 @@ def test_neighbours_are_chosen_for_classes_that_wind_around_each_other():
     radius = angle + math.pi * labels + 3
     x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1) + 0.2 * random.normal(size=(2000, 2))
     samples = beside_classes(Samples(x, labels[:, None].astype(float)))
-    models = [Refitted(m, samples, classes=True, name=name) for name, m in auto.OF_CLASSES.items()]
-    assert {r.model for r in read_crosswise(models, 2000, 0)} == {"ross"}
+    models = [Refitted(m, samples, name) for name, m in auto.OF_CLASSES.items()]
+    models.append(Refitted(ExtrapolatedKSG(), samples))
+    assert {r.model for r in read_crosswise(models, 2000, 0)} == {"ksg_extrapolated"}
     assert mibounds.estimate(x, labels, budget="fast").nats == pytest.approx(math.log(2), abs=0.06)
 
 
@@ -155,7 +161,8 @@ def test_what_holds_classes():
     assert beside_classes(Samples(numbers, many)) is None
     assert beside_classes(Samples(numbers, many, categories_y={0: "town"})) is not None
     assert beside_classes(Samples(few, few[::-1])) is None
-    assert beside_classes(Samples(np.hstack([numbers, few]), few, categories_x={2: "town"})) is None
+    both = beside_classes(Samples(np.hstack([numbers, few]), few, categories_x={2: "town"}))
+    assert both.categories_x == {2: "town"} and both.categories_y == {0: "class"}
 
 
 def test_given_numbers_classes_are_read_by_the_chain_rule():
@@ -168,3 +175,107 @@ def test_given_numbers_classes_are_read_by_the_chain_rule():
     more = mibounds.estimate(x[:, :1], names, given=z[:, 1:], budget="fast")
     parts = [mibounds.estimate(side, names, budget="fast").nats for side in (x, z[:, 1:])]
     assert more.nats == pytest.approx(parts[0] - parts[1], abs=0.03) and more.nats > 0.1
+
+
+def survivors(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray, float]:
+    """Two numbers and two labels, a class that hangs on three of them together, and what they tell of it."""
+    random = np.random.default_rng(seed)
+    age, fare, sex, deck = (
+        random.normal(size=n),
+        random.normal(size=n),
+        random.integers(2, size=n),
+        random.integers(3, size=n),
+    )
+    odds = 2.5 * sex - 1.2 + (deck - 1) * (1 - sex) + 0.8 * age * (1 - 2 * sex)
+    lives = 1 / (1 + np.exp(-odds))
+    nats = entropy(lives.mean()) - entropy(lives).mean()
+    frame = pd.DataFrame(
+        {"age": age, "fare": fare, "sex": np.array(["m", "f"])[sex], "deck": np.array(list("abc"))[deck]}
+    )
+    return frame, np.where(random.random(n) < lives, "yes", "no"), float(nats)
+
+
+def entropy(p):
+    return entr(p) + entr(1 - p)
+
+
+def test_classes_beside_numbers_and_labels():
+    truth_nats = survivors(200_000, 1)[2]
+    found = [mibounds.estimate(*survivors(2000, seed)[:2], budget="fast", seed=seed) for seed in range(4)]
+    assert np.mean([e.nats for e in found]) == pytest.approx(truth_nats, abs=0.03)
+    assert sum(e.interval[0] < truth_nats < e.interval[1] for e in found) >= 3
+
+
+def test_numbers_beside_numbers_and_labels():
+    """y is normal around a mean that the label shifts: h(y) by quadrature less h(y | x)."""
+    random = np.random.default_rng(0)
+    label, a = random.integers(4, size=2000), random.normal(size=2000)
+    y = a + np.array([0.0, 2.0, 1.0, 3.0])[label] + 0.7 * random.normal(size=2000)
+    at, step = np.linspace(-8, 12, 4001, retstep=True)
+    density = np.mean([norm.pdf(at, mean, math.hypot(1, 0.7)) for mean in range(4)], axis=0)
+    truth_nats = entr(density).sum() * step - norm.entropy(scale=0.7)
+    frame = pd.DataFrame({"a": a, "label": np.array(list("pqrs"))[label]})
+    found = mibounds.estimate(frame, y, budget="fast")
+    assert found.nats == pytest.approx(truth_nats, abs=0.06)
+    assert found.interval[0] < truth_nats < found.interval[1]
+
+
+def test_columns_that_hardly_vary_do_not_drown_the_others():
+    """Four columns that are 0 but for a few rows, at random: their scores there are far out, and tell nothing."""
+    x, labels, _ = classes_apart(600, 2, 2.0, 0)
+    rare = np.where(
+        np.random.default_rng(1).random((600, 4)) < 0.01, np.random.default_rng(2).random((600, 4)), 0.0
+    )
+    for covariances in ("shared", "own"):
+        alone, beside = (
+            mibounds.estimate(side, labels, method="discriminant", covariances=covariances)
+            for side in (x, np.hstack([x, rare]))
+        )
+        assert beside.nats == pytest.approx(alone.nats, abs=0.03)
+
+
+def test_numbers_of_which_few_come_often_are_read_as_classes_too():
+    """Fifty classes of ten pairs each beside three columns: their order tells nothing."""
+    x, labels, _ = classes_apart(500, 50, 8.0, 0, 50)
+    found = mibounds.estimate(x @ np.random.default_rng(0).normal(size=(50, 3)), labels, budget="fast")
+    assert found.nats > 0.8
+
+
+def test_neighbours_are_not_carried_beyond_the_entropy_of_the_classes():
+    """Thirty columns that follow each other: neighbours gain by every pair, and were carried to 1.17 nats."""
+    x, labels = (
+        side[np.random.default_rng(0).permutation(569)] for side in load_breast_cancer(return_X_y=True)
+    )
+    names = np.array(["a", "b"])[labels]
+    found = mibounds.estimate(x, names, method="ksg_extrapolated")
+    assert found.nats == pytest.approx(entropy((labels == 0).mean()), abs=1e-12)
+    with pytest.raises(DataError, match="got categories alone; take discrete"):
+        mibounds.estimate(names, names[::-1], method="ksg_extrapolated")
+
+
+def test_tables_of_numbers_and_of_labels_are_read_as_tables():
+    random = np.random.default_rng(0)
+    x = random.integers(4, size=1000)
+    y = np.where(random.random(1000) < 0.5, (3 * x) % 4, random.integers(4, size=1000))
+    by_table = mibounds.estimate(x, y, method="discrete")
+    names = np.array(list("abcd"))
+    for sides in ((x, y), (names[x], y), (x, names[y]), (names[x], names[y])):
+        assert mibounds.estimate(*sides) == by_table
+
+
+def test_a_table_of_few_pairs_a_cell_is_not():
+    x, y = np.random.default_rng(0).integers(30, size=(2, 1000))
+    found = mibounds.estimate(x, y, budget="fast")
+    assert found.method == "auto" and abs(found.nats) < 0.05
+
+
+def test_given_a_label_numbers_and_labels_are_read_by_the_chain_rule():
+    """The label z moves both sides: given it, x and y share nothing, though y is a class and z a table beside it."""
+    random = np.random.default_rng(0)
+    z = random.integers(3, size=2000)
+    x = 2.0 * z + random.normal(size=2000)
+    y = np.where(random.random(2000) < 0.6, z, random.integers(3, size=2000))
+    names = np.array(list("abc"))
+    assert mibounds.estimate(x, names[y], budget="fast").nats > 0.15
+    found = mibounds.estimate(x, names[y], given=names[z], budget="fast")
+    assert found.conditional and found.interval[0] < 0 < found.interval[1] and abs(found.nats) < 0.03

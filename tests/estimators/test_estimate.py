@@ -115,12 +115,9 @@ def test_every_method_answers_and_its_answer_is_json(method):
     known = {f.name for f in fields(build(method))}
     trains = "max_steps" in known
     options = {name: value for name, value in TINY.items() if name in known}
-    x, y = (
-        side[:200] > 0 if method in ("discrete", "discriminant", "ross") else side[:200] for side in (X, Y)
-    )
-    found = mibounds.estimate(
-        x, Y[:200] if method in ("discriminant", "ross") else y, method=method, **options
-    )
+    of_classes = method in ("discriminant", "logistic", "ross")
+    x, y = (side[:200] > 0 if of_classes or method == "discrete" else side[:200] for side in (X, Y))
+    found = mibounds.estimate(x, Y[:200] if of_classes else y, method=method, **options)
     assert found.method == {"variational": "info_nce", "variational_upper": "leave_one_out"}.get(
         method, method
     )
@@ -149,9 +146,15 @@ def test_categories_become_columns_of_0_and_1_for_a_critic_and_are_refused_by_wh
 
 
 def test_repeats_are_no_copies_where_values_are_discrete():
-    x, y = X[:, 0] > 0, Y[:, 0] > 0
-    assert not any("repeat" in said for said in mibounds.estimate(x, y, method="discrete").warnings)
-    assert any("repeat" in said for said in mibounds.estimate(x, y, method="gaussian").warnings)
+    def warned(x, y, method):
+        return any(
+            "repeat an earlier one" in said for said in mibounds.estimate(x, y, method=method).warnings
+        )
+
+    few, some = X[:, 0] > 0, X[:, 0].round(2)
+    assert not warned(few, Y[:, 0] > 0, "discrete") and not warned(few, Y[:, 0] > 0, "gaussian")
+    assert not warned(some, Y[:, 0] > 0, "discrete") and warned(some, Y[:, 0] > 0, "gaussian")
+    assert warned(np.tile(X, (2, 1)), np.tile(Y, (2, 1)), "gaussian")
 
 
 def test_the_options_of_a_bound_reach_it():

@@ -100,7 +100,7 @@ def test_pointwise_values_have_the_estimate_as_their_mean():
 def test_what_it_cannot_take_is_refused():
     x, label = classes(60, 2)
     words = np.array(["a", "b"])[label]
-    with pytest.raises(DataError, match="both hold categories"):
+    with pytest.raises(DataError, match="not categories; take discrete or mixed"):
         value(words, words)
     with pytest.raises(DataError, match="never repeats"):
         value(x, x**2)
