@@ -30,7 +30,7 @@ class ExtrapolatedKSG(FromTerms):
     is the mean of two disjoint halves. Where neighbours are far, the bias falls more slowly at first, and part of it
     stays. Normal scores keep heavy tails from crowding the rest; values that repeat are spread first, as by `mixed`.
     Categories are further apart than numbers, as there, and d counts the columns of numbers alone; nothing is added
-    beyond the entropy of a side that is categories. A gain that may be
+    beyond the entropy of a side that is categories, or beyond what so many pairs can show. A gain that may be
     chance is shrunk by James and Stein's factor, 1 - error^2 / gain^2, at least 0.
 
     The standard error has two parts. Chance: the scatter of the same estimate of disjoint eighths of the pairs, as 1/n
@@ -79,13 +79,14 @@ class ExtrapolatedKSG(FromTerms):
         parts = [self._pointwise_and_gain(points[rows]) for rows in np.array_split(order, N_PARTS)]
         of_parts, gains = np.array([(part.mean(), of_part) for part, of_part in parts]).T
         times = 1 / (2 ** (2 / points.n_numbers) - 1) * _sure_share(gain, _error(gains))
-        nats = float(pointwise.mean())
-        added = min(times * gain, max(_most_nats(samples) - nats, 0.0))
+        nats, ceiling = float(pointwise.mean()), float(digamma(n) - digamma(self.neighbours))
+        most = min(ceiling, _most_nats(samples))
+        added = float(np.clip(nats + times * gain, min(-most, nats), max(most, nats))) - nats
         return Terms(
             nats=nats + added,
             pointwise=pointwise[np.argsort(order)],
             error=math.hypot(_error(of_parts + times * gains), added / 2),
-            ceiling_nats=float(digamma(n) - digamma(self.neighbours)),
+            ceiling_nats=ceiling,
             warnings=(*warn_of_alone(points), *_warnings(nats, added)),
         )
 
