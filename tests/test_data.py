@@ -160,6 +160,17 @@ def test_repeated_pairs_are_counted():
     assert paired_samples(x, y).warnings[0].startswith("1 of 5 pairs repeat an earlier one")
 
 
+def test_copies_of_rows_of_small_integers_are_counted_and_a_table_of_few_values_has_none():
+    random = np.random.default_rng(0)
+    many, few = random.integers(17, size=(100, 20)), random.integers(3, size=(400, 2))
+    assert (
+        paired_samples(np.tile(many, (2, 1)), np.tile(many, (2, 1)))
+        .warnings[0]
+        .startswith("100 of 200 pairs")
+    )
+    assert paired_samples(few[:, 0], few[:, 1]).warnings == ()
+
+
 def test_pandas_indexes_that_differ_are_pointed_out():
     x, y = pd.Series(COLUMN), pd.Series(COLUMN, index=range(1, N + 1))
     assert "paired by position" in paired_samples(x, y).warnings[0]

@@ -277,7 +277,7 @@ def _duplicates(rows: NDArray[np.float64]) -> list[str]:
     # Adding 0.0 turns -0.0 into it, so that equal rows are equal bytes.
     pairs = np.ascontiguousarray(rows + 0.0)
     repeated = n - len(np.unique(pairs.view(np.dtype((np.void, pairs.itemsize * pairs.shape[1])))))
-    if not repeated or all(map(takes_each_often, rows.T)):
+    if not repeated or takes_each_often(rows):
         return []
     return [
         f"{repeated:,} of {n:,} pairs repeat an earlier one; unless the data are discrete, copies that fall in "

@@ -48,7 +48,7 @@ def beside_classes(samples: Samples, pairs_a_class: int = PAIRS_A_CLASS) -> Samp
     A side holds them if it is categories, or takes each of its values in so many pairs on the mean.
     """
     x_has, y_has = (_has_classes(*samples.sides()[side], pairs_a_class) for side in "xy")
-    if x_has == y_has:
+    if x_has == y_has or not has_company(labels(samples.x if x_has else samples.y)).any():
         return None
     classes, rest, categories = classes_and_rest(samples, "x" if x_has else "y")
     return Samples(

@@ -179,7 +179,7 @@ def _fitted(models: Sequence[Model], rows: Halves, seed: int) -> dict[str, list[
         except (DataError, DivergedError) as error:
             refused.append(error)
     if not found:
-        raise DataError(f"no model can be fitted to half of the pairs; the last said: {refused[-1]}")
+        raise DataError(f"no model can be fitted to half of the pairs; the simplest said: {refused[0]}")
     return found
 
 

@@ -1,18 +1,19 @@
-"""Columns of numbers and of categories, in which neighbours are looked for and counted."""
+"""Columns of numbers and of categories, in which neighbours are looked for and counted among those alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
 from mibounds.estimators._counts import Labels, labels
 from mibounds.estimators._neighbours import n_within, nearest
 
-REACH = 4.0  # of the largest number: twice the largest difference
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -20,37 +21,36 @@ class Points:
     """Rows of two sides, or of three.
 
     Attributes:
-        sides: of x, y and, if given, z, `n x dim` each: numbers on a grid, then codes that lie further apart than any
-            two numbers.
-        alike: labels of the rows, equal where all categories are.
-        n_numbers: how many columns hold numbers.
+        numbers: of x, y and, if given, z, on a grid: `n x dim` each, dim 0 where a side has none.
+        codes: of x, y and z, the columns of categories: `n x dim` each.
     """
 
-    sides: tuple[Array, ...]
-    alike: Labels
-    n_numbers: int
-
-    @classmethod
-    def of(cls, numbers: Sequence[Array], codes: Sequence[Array]) -> Points:
-        """Of each side's numbers, on a grid, and codes of categories, `n x dim` each; a side may lack either."""
-        largest = max((float(np.abs(side).max()) for side in numbers if side.size), default=1.0)
-        sides = tuple(
-            np.hstack([values, REACH * largest * held]) for values, held in zip(numbers, codes, strict=True)
-        )
-        held = np.hstack([*codes])
-        alike = labels(held) if held.size else np.zeros(len(held), np.int64)
-        return cls(sides, alike, sum(side.shape[1] for side in numbers))
+    numbers: tuple[Array, ...]
+    codes: tuple[Array, ...]
 
     def __len__(self) -> int:
-        return len(self.alike)
+        return len(self.numbers[0])
 
     def __getitem__(self, rows: Integers) -> Points:
-        return Points(tuple(side[rows] for side in self.sides), self.alike[rows], self.n_numbers)
+        return Points(tuple(s[rows] for s in self.numbers), tuple(s[rows] for s in self.codes))
 
-    def alone(self) -> Labels:
-        """The rows of which nothing is known: there are numbers, and no other row has the same categories."""
-        none = np.bincount(self.alike)[self.alike] == 1
-        return np.flatnonzero(none & (self.n_numbers > 0))
+    @property
+    def n_numbers(self) -> int:
+        """How many columns hold numbers."""
+        return sum(side.shape[1] for side in self.numbers)
+
+    def alone(self) -> Flags:
+        """The rows of which nothing is known: there are numbers, and no other row has the same categories: `n`."""
+        alike = self._alike(range(len(self.codes)))
+        return (np.bincount(alike)[alike] == 1) & (self.n_numbers > 0)
+
+    def split(self, n_parts: int) -> list[Integers]:
+        """Rows in parts of nearly equal size that share out each group of those alike; in order if all are."""
+        parts: list[list[Integers]] = [[] for _ in range(n_parts)]
+        for turn, rows in enumerate(_groups(self._alike(range(len(self.codes))))):
+            for part, own in enumerate(np.array_split(rows, n_parts)):
+                parts[(part + turn) % n_parts].append(own)
+        return [np.concatenate(part) for part in parts]
 
     def terms(self, neighbours: int) -> Array:
         """psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) of each row, k `neighbours` or as many as share the categories.
@@ -60,40 +60,72 @@ class Points:
         """
         from scipy.special import digamma
 
-        n = len(self)
-        x, y, z = self.sides if len(self.sides) == 3 else (*self.sides, np.empty((n, 0)))
-        both = np.hstack([x, y, z])
-        n_others = np.bincount(self.alike)[self.alike] - 1
-        k = np.minimum(neighbours, n_others)
-        found = nearest(both, min(neighbours + 1, n - 1))
-        distance = np.where(k > 0, found.distances[np.arange(n), k - 1], 0.0)
-        tied = (found.at_edge(neighbours) & (k == neighbours)) | (distance == 0)
-
-        def count(side: Array) -> Array:
-            if side.shape[1] == 0:
-                return np.full(n, float(n))
-            inside = (n_within(side, distance, closed=False) + 1).astype(np.float64)
-            if not tied.any():
-                return inside
-            return np.where(tied, n_within(side, np.where(tied, distance, -np.inf), closed=True) + 1, inside)
-
-        sides = (np.hstack([x, z]), np.hstack([y, z]), z)
-        n_xz, n_yz, n_z = in_threads(count, sides, alone=n < IN_ONE_THREAD)
-        n_both = np.where(tied, count(both), k) if tied.any() else k
+        k, distance, tied = self._nearest(neighbours)
+        z = [*range(2, len(self.codes))]
+        n_xz, n_yz, n_z = in_threads(
+            lambda sides: self._count(sides, distance, tied),
+            ([0, *z], [1, *z], z),
+            alone=len(self) < IN_ONE_THREAD,
+        )
+        # Nothing is within 0 of what is not tied, where k is known: it costs nothing.
+        n_both = np.where(tied, self._count([0, 1, *z], np.where(tied, distance, 0.0), tied), k)
         terms: Array = digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
-        terms[self.alone()] = 0.0
-        return terms
+        return np.where(self.alone(), 0.0, terms)
+
+    def _alike(self, sides: Sequence[int]) -> Labels:
+        """Labels of the rows, equal where all categories of these sides are: `n`."""
+        codes = np.hstack([np.empty((len(self), 0)), *(self.codes[side] for side in sides)])
+        return labels(codes) if codes.size else np.zeros(len(self), np.int64)
+
+    def _nearest(self, neighbours: int) -> tuple[Labels, Array, Flags]:
+        """Of each row k, how far the k-th of those alike is, and whether that is no nearer than the next: `n` each."""
+        n, both = len(self), np.hstack(self.numbers)
+        k, distance, tied = np.zeros(n, np.int64), np.zeros(n), np.ones(n, np.bool_)
+        for rows in _groups(self._alike(range(len(self.codes)))):
+            k[rows] = of_group = min(neighbours, len(rows) - 1)
+            if of_group and both.shape[1]:
+                found = nearest(both[rows], min(neighbours + 1, len(rows) - 1))
+                distance[rows] = found.distances[:, of_group - 1]
+                tied[rows] = found.at_edge(of_group) | (distance[rows] == 0)
+        return k, distance, tied
+
+    def _count(self, sides: Sequence[int], distance: Array, tied: Flags) -> Array:
+        """How many rows are alike on `sides` and within each row's distance there, itself included: `n`."""
+        numbers = np.hstack([np.empty((len(self), 0)), *(self.numbers[side] for side in sides)])
+        alike = self._alike(sides)
+        if numbers.shape[1] == 0:
+            return np.bincount(alike)[alike].astype(np.float64)
+        counts = np.ones(len(self))
+        for rows in _groups(alike):
+            points, reach, edge = numbers[rows], distance[rows], tied[rows]
+            if len(rows) == 1 or not (reach.any() or edge.any()):
+                continue  # itself alone
+            counts[rows] = n_within(points, reach, closed=False) + 1
+            if edge.any():
+                with_edge = n_within(points, np.where(edge, reach, -np.inf), closed=True) + 1
+                counts[rows] = np.where(edge, with_edge, counts[rows])
+        return counts
 
 
-def divided(samples: Samples) -> tuple[list[Array], list[Array]]:
-    """Of x, y and, if there is one, z: the columns of numbers, and those of categories' codes."""
-    sides = samples.sides().values()
-    numbers = [np.delete(values, [*held], axis=1) for values, held in sides]
-    return numbers, [values[:, [*held]] for values, held in sides]
+def points_of(samples: Samples, numbers: Sequence[Array]) -> Points:
+    """With these columns for the samples' own of numbers."""
+    codes = tuple(values[:, [*held]] for values, held in samples.sides().values())
+    return Points(tuple(numbers), codes)
+
+
+def numbers_of(samples: Samples) -> list[Array]:
+    """The columns of numbers of x, of y and, if there is one, of z: `n x dim` each."""
+    return [np.delete(values, [*held], axis=1) for values, held in samples.sides().values()]
 
 
 def warn_of_alone(points: Points) -> list[str]:
-    n_alone = len(points.alone())
+    n_alone = int(points.alone().sum())
     if not n_alone:
         return []
     return [f"{n_alone:,} of {len(points):,} pairs share their categories with no other, and read 0"]
+
+
+def _groups(label: Labels) -> Iterator[Integers]:
+    """The rows of each label, in order."""
+    order = np.argsort(label, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(label[order])) + 1)

@@ -18,7 +18,7 @@ from mibounds.estimators._terms import Array, Terms
 from mibounds.seeding import seed_of
 
 N_PARTS = 5
-LEAST_PAIRS = 20
+LEAST_PAIRS = 10
 
 # A number of each row and class: `n x dim` -> `n x n_classes`.
 OfRows: TypeAlias = Callable[[Array], Array]
@@ -29,10 +29,11 @@ Fit: TypeAlias = Callable[[Array, Labels, Array], OfRows]
 def posterior_terms(samples: Samples, discrete: str, fit: Fit, seed: int) -> Terms:
     """< ln q(c | x) - ln q(c) >, x the normal scores, each fifth of the pairs read by what the others fitted.
 
-    That mean is at most the truth, in expectation, and what is read on pairs that fitted q is too much, by about as
-    much. The estimate lies in the middle.
+    That mean is at most the truth, in expectation, but for the error of the shares q(c), about a class in 2n; and what
+    is read on pairs that fitted q is too much, by about as much as the other is too little. The estimate lies in the
+    middle.
 
-    Raises: DataError for fewer than 20 pairs, or if the discrete side never repeats.
+    Raises: DataError for fewer than 10 pairs, or if the discrete side never repeats.
     """
     classes, columns, categories = classes_and_rest(samples, discrete)
     n, x = len(classes), centred_scores(one_hot(columns, categories))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from mibounds.data import Samples
@@ -12,7 +12,7 @@ from mibounds.errors import ParameterError
 from mibounds.estimators._classes import beside_classes, is_table
 from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._terms import FromTerms, normal_interval
+from mibounds.estimators._terms import Array, FromTerms, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.discrete import Discrete
 from mibounds.estimators.discriminant import Discriminant
@@ -34,7 +34,8 @@ FOLLOWING = (
     "rows follow each other (each side has a column that is correlated with the row before): the interval was widened "
     "by block means, and models are chosen less safely"
 )
-PAIRS_A_CLASS_AT_LEAST = 5
+FEW_PAIRS_A_CLASS = 5
+MOST_FOR_LOGISTIC = 30  # classes: with more it costs much, and discriminants read more
 N_HALVINGS: dict[Budget, int] = {"fast": 1, "standard": 4, "thorough": 16}
 
 
@@ -61,11 +62,11 @@ class Auto(Estimator):
 
     A side holds classes if all of it is categories, or if its values take 20 pairs each on the mean. If both sides do,
     and at most a tenth of the pairs are alone in their cell of the table, or if all is categories, `discrete` answers.
-    Beside classes, in the copulas' place, are `discriminant` with a covariance that all classes share, `logistic`, and
-    `discriminant` with covariances of each class's own; numbers of which each comes in 5 to 20 pairs are read by both
-    kinds. Other categories are columns of 0 and 1 for all but neighbours.
+    Beside classes, in the copulas' place, are `discriminant` with a covariance that all classes share, `logistic` for
+    up to 30 classes, and `discriminant` with covariances of each class's own; numbers of which each comes in 5 to 20
+    pairs are read by both kinds. Other categories are columns of 0 and 1 for all but neighbours.
 
-    Given z, the chain rule is read, I(x, z; y) - I(z; y), both on the same halves.
+    Given z, the chain rule is read, I(x, z; y) - I(z; y), both on the same halves, or whole where they are tables.
 
     The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
     what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
@@ -104,7 +105,7 @@ class Auto(Estimator):
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         if is_table(samples):
-            return Discrete().estimate(samples, seed, confidence)
+            return self._of_table(samples, seed, confidence)
         if samples.z is None:
             found = self._read(samples, seed)
             warnings = [*_of_models(found.readings)]
@@ -112,12 +113,10 @@ class Auto(Estimator):
             whole, of_z = (self._read(part, seed) for part in samples.chain_rule_parts())
             found = whole.less(of_z)
             warnings = [*_of_chain_rule(whole, of_z)]
-        columns = samples.one_hot()
-        follow = all(map(is_autocorrelated, (columns.x, columns.y)))
-        error = found.error * (inflation(found.influence) if follow else 1.0)
+        times, following = _following(samples, found.influence)
         return Estimate(
             nats=found.nats,
-            interval=normal_interval(found.nats, error, confidence),
+            interval=normal_interval(found.nats, times * found.error, confidence),
             method=self.name,
             direction="none",
             validity="as good as the best of its models",
@@ -125,9 +124,16 @@ class Auto(Estimator):
             saturated=any(r.terms.saturated for r in found.readings),
             folds={"each half": len(samples) // 2},
             confidence=confidence,
-            warnings=(*warnings, *([FOLLOWING] if follow else []), *([NEGATIVE] if found.nats < 0 else [])),
+            warnings=(*warnings, *following, *([NEGATIVE] if found.nats < 0 else [])),
             conditional=samples.z is not None,
         )
+
+    def _of_table(self, samples: Samples, seed: int, confidence: float) -> Estimate:
+        terms = Discrete().terms(samples, seed)
+        times, following = _following(samples, terms.pointwise - terms.pointwise.mean())
+        found = Discrete().estimate(samples, seed, confidence)
+        interval = normal_interval(terms.nats, times * terms.error, confidence)
+        return replace(found, interval=interval, warnings=(*found.warnings, *following))
 
     def _read(self, samples: Samples, seed: int) -> Read:
         """By all halvings, which are the same for the same seed and number of pairs; a table is read whole."""
@@ -141,14 +147,27 @@ class Auto(Estimator):
         columns, beside, models = samples.one_hot(), beside_classes(samples), list[Model]()
         if not beside:
             models += [Refitted(method, columns, name) for name, method in COPULAS.items()]
-        if classes := beside or beside_classes(samples, PAIRS_A_CLASS_AT_LEAST):
-            models += [Refitted(method, classes, name, with_ties=True) for name, method in OF_CLASSES.items()]
+        if classes := beside or beside_classes(samples, FEW_PAIRS_A_CLASS):
+            few = classes.y.max() < MOST_FOR_LOGISTIC
+            models += [
+                Refitted(method, classes, name, with_ties=True)
+                for name, method in OF_CLASSES.items()
+                if few or not isinstance(method, Logistic)
+            ]
         models.append(Refitted(ExtrapolatedKSG(), beside or samples))
         if self.budget == "fast":
             return models
         from mibounds.estimators._trained_critic import TrainedCritic  # and with it torch
 
         return [*models, TrainedCritic(columns, seed, self.device)]
+
+
+def _following(samples: Samples, influence: Array) -> tuple[float, list[str]]:
+    """By how much rows that follow each other widen the interval, and the warning of it."""
+    columns = samples.one_hot()
+    if not all(map(is_autocorrelated, (columns.x, columns.y))):
+        return 1.0, []
+    return inflation(influence), [FOLLOWING]
 
 
 def _of_models(readings: Sequence[Reading]) -> Iterator[str]:

@@ -20,7 +20,8 @@ class DifferenceOfEntropies(Flowing):
     A cross-entropy is an upper bound of its entropy: each is read of pairs that neither trained nor selected its flow,
     so that it exceeds the entropy by what the flow lacks. Their difference is no bound, and escapes what no lower bound
     from samples does, a ceiling of about ln n (McAllester and Stratos 2020, theorem 1.1). It reads too little by what
-    the conditional flow lacks, which is the harder to fit, less what the other lacks.
+    the conditional flow lacks, which is the harder to fit, less what the other lacks: of 18.41 nats in 128 + 128 normal
+    columns 10.0 of 2,000 pairs and 16.8 of 10,000, one run each, where `auto` with budget="fast" reads 18.4 and 18.5.
 
     Columns are normal scores by the training fold, and the conditional flow sees y less its regression on x, a shift,
     which changes no conditional entropy. Each flow is selected by itself.

@@ -80,7 +80,7 @@ def _counts(samples: Samples) -> Counts:
         if of_side.max() == len(of_side) - 1:
             raise DataError(
                 f"{side} never repeats in {len(of_side):,} rows, so that no table can be made; expected discrete "
-                "values: take ksg or mixed for continuous columns, histogram to cut them into bins"
+                "values: take ksg or mixed for continuous columns, histogram to cut them into bins, or fewer columns"
             )
     return Counts.of(*found.values())
 

@@ -28,16 +28,17 @@ class Discriminant(FromTerms):
     columns of 0 and 1.
 
     Each fifth of the pairs is read by what the others fitted. That mean is in expectation no more than the truth, which
-    would be read by the true q alone; on pairs that fitted it q reads too much, by about as much as too little on the
-    others. The estimate lies in the middle. The standard error is that of the mean, and a quarter of the difference, so
-    that a 95% interval reaches both.
+    would be read by the true q alone, but for the error of the classes' shares, small where they have many pairs; on
+    pairs that fitted it q reads too much, by about as much as too little on the others. The estimate lies in the
+    middle. The standard error is that of the mean, and a quarter of the difference, so that a 95% interval reaches
+    both.
 
     Args:
         covariances: "shared" or "own".
         discrete: "x" or "y", the side with the classes, whose columns are one value; "auto" takes the side that is
             categories, else the one with fewer different rows.
 
-    Raises: ParameterError; DataError for fewer than 20 pairs, or if the discrete side never repeats.
+    Raises: ParameterError; DataError for fewer than 10 pairs, or if the discrete side never repeats.
 
     References: Fisher 1936, Annals of Eugenics 7, 179-188; Friedman 1989, J. American Statistical Association 84,
         165-175 (between shared and own); Ledoit and Wolf 2004, J. Multivariate Analysis 88, 365-411 (how much to
@@ -55,7 +56,7 @@ class Discriminant(FromTerms):
     discrete: str = "auto"
 
     name = "discriminant"
-    validity = "nearly unbiased if the classes are Gaussian"
+    validity = "nearly unbiased if scores are Gaussian within classes"
     references = ("Fisher 1936", "Friedman 1989", "Ledoit and Wolf 2004", "Barber and Agakov 2003")
     categories = "codes"
 

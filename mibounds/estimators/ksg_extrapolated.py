@@ -12,9 +12,8 @@ from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._counts import labels
 from mibounds.estimators._neighbours import on_grid
-from mibounds.estimators._points import Points, divided, warn_of_alone
-from mibounds.estimators._ranks import normal_scores
-from mibounds.estimators._spreading import spread
+from mibounds.estimators._points import Points, numbers_of, points_of, warn_of_alone
+from mibounds.estimators._ranks import normal_scores, places
 from mibounds.estimators._terms import Array, FromTerms, Terms
 from mibounds.seeding import seed_of
 
@@ -28,8 +27,8 @@ class ExtrapolatedKSG(FromTerms):
 
     That is the limit if the bias falls as n^(-2/d), as for densities that are smooth at the neighbours' scale. I_{n/2}
     is the mean of two disjoint halves. Where neighbours are far, the bias falls more slowly at first, and part of it
-    stays. Normal scores keep heavy tails from crowding the rest; values that repeat are spread first, as by `mixed`.
-    Categories are further apart than numbers, as there, and d counts the columns of numbers alone; nothing is added
+    stays. Normal scores keep heavy tails from crowding the rest; values that repeat have theirs in random order.
+    Neighbours share all categories, as by `mixed`, and d counts the columns of numbers alone; nothing is added
     beyond the entropy of a side that is categories, or beyond what so many pairs can show. A gain that may be
     chance is shrunk by James and Stein's factor, 1 - error^2 / gain^2, at least 0.
 
@@ -73,10 +72,13 @@ class ExtrapolatedKSG(FromTerms):
             raise DataError(
                 "ksg_extrapolated needs a column of numbers, and got categories alone; take discrete"
             )
-        points = _points(samples, seed)
+        random = np.random.default_rng(seed_of("ksg_extrapolated", "ties", seed))
+        numbers = [normal_scores(places(side, random)) for side in numbers_of(samples)]
+        points = points_of(samples, on_grid(*numbers))
         order = np.random.default_rng(seed_of("ksg_extrapolated", seed)).permutation(n)
-        pointwise, gain = self._pointwise_and_gain(points[order])
-        parts = [self._pointwise_and_gain(points[rows]) for rows in np.array_split(order, N_PARTS)]
+        shuffled = points[order]
+        pointwise, gain = self._pointwise_and_gain(shuffled)
+        parts = [self._pointwise_and_gain(shuffled[rows]) for rows in shuffled.split(N_PARTS)]
         of_parts, gains = np.array([(part.mean(), of_part) for part, of_part in parts]).T
         times = 1 / (2 ** (2 / points.n_numbers) - 1) * _sure_share(gain, _error(gains))
         nats, ceiling = float(pointwise.mean()), float(digamma(n) - digamma(self.neighbours))
@@ -91,17 +93,18 @@ class ExtrapolatedKSG(FromTerms):
         )
 
     def _pointwise_and_gain(self, points: Points) -> tuple[Array, float]:
-        """KSG's terms, and by how much their mean exceeds that of the two halves of the rows."""
+        """KSG's terms, and by how much their mean exceeds that of two halves, of rows that are alone in neither."""
         pointwise = points.terms(self.neighbours)
-        halves = np.array_split(np.arange(len(points)), 2)
-        of_halves = np.mean([points[rows].terms(self.neighbours).mean() for rows in halves])
-        return pointwise, float(pointwise.mean() - of_halves)
-
-
-def _points(samples: Samples, seed: int) -> Points:
-    source = np.random.default_rng(seed_of("ksg_extrapolated", "spread", seed))
-    numbers, codes = divided(samples)
-    return Points.of(on_grid(*(normal_scores(spread(side, source)) for side in numbers)), codes)
+        told, of_halves = [], []
+        for rows in points.split(2):
+            half = points[rows]
+            kept = ~half.alone()
+            told.append(rows[kept])
+            of_halves.append(half.terms(self.neighbours)[kept])
+        if not all(map(len, told)):
+            return pointwise, 0.0
+        of_both = np.mean([half.mean() for half in of_halves])
+        return pointwise, float(pointwise[np.concatenate(told)].mean() - of_both)
 
 
 def _most_nats(samples: Samples) -> float:

@@ -20,18 +20,19 @@ MOST_STEPS = 200
 class Logistic(FromTerms):
     """I = < ln q(c | x) - ln q(c) >, c a pair's class, ln q(c | x) linear in x but for what makes it sum to 1.
 
-    x are the normal scores of columns of numbers, and columns of 0 and 1 of categories. Weights are the likeliest under
-    normal priors. `discriminant` asks for Gaussian columns and reads more where they are; categories are not.
+    x are the normal scores of columns, categories being columns of 0 and 1. Weights are the likeliest under normal
+    priors, a pair of each class added in the middle, so that a class may be absent. `discriminant` asks for Gaussian
+    columns and reads more where they are; categories are not.
 
     Each fifth of the pairs is read by what the others fitted; the estimate and its standard error follow as those of
     `discriminant`.
 
     Args:
-        spread: the standard deviation of the weights' prior.
+        scale: the standard deviation of the weights' prior, from 1e-6 to 1e6.
         discrete: "x" or "y", the side with the classes, whose columns are one value; "auto" takes the side that is
             categories, else the one with fewer different rows.
 
-    Raises: ParameterError; DataError for fewer than 20 pairs, or if the discrete side never repeats.
+    Raises: ParameterError; DataError for fewer than 10 pairs, or if the discrete side never repeats.
 
     References: Cox 1958, J. Royal Statistical Society B 20, 215-242; Barber and Agakov 2003 (the bound).
 
@@ -40,10 +41,10 @@ class Logistic(FromTerms):
         >>> c = random.integers(3, size=1000)
         >>> x = random.normal(size=(1000, 20)) + 0.5 * c[:, None]
         >>> print(Logistic().estimate(Samples(x, c[:, None].astype(float)), seed=0, confidence=0.95))
-        0.693 nats (95% interval 0.646 to 0.741) by logistic, no bound: the truth may lie on either side
+        0.693 nats (95% interval 0.647 to 0.740) by logistic, no bound: the truth may lie on either side
     """
 
-    spread: float = 1.0
+    scale: float = 1.0
     discrete: str = "auto"
 
     name = "logistic"
@@ -52,8 +53,8 @@ class Logistic(FromTerms):
     categories = "codes"
 
     def __post_init__(self) -> None:
-        if not 0 < self.spread < np.inf:
-            raise ParameterError(f"spread must be positive; got {self.spread!r}")
+        if not 1e-6 <= self.scale <= 1e6:
+            raise ParameterError(f"scale must be between 1e-6 and 1e6; got {self.scale!r}")
         require_side(self.discrete)
 
     def terms(self, samples: Samples, seed: int) -> Terms:
@@ -63,9 +64,11 @@ class Logistic(FromTerms):
         from scipy.optimize import minimize
         from scipy.special import log_softmax
 
-        n, dim = x.shape
-        rows, of_class = np.hstack([x, np.ones((n, 1))]), np.eye(len(shares))[classes]
-        precision = np.append(np.full(dim, self.spread**-2), 0.0)[:, None]  # the constant is free
+        dim, n_classes = x.shape[1], len(shares)
+        rows = np.vstack([x, np.zeros((n_classes, dim))])
+        rows = np.hstack([rows, np.ones((len(rows), 1))])
+        of_class = np.eye(n_classes)[np.append(classes, range(n_classes))]
+        precision = np.append(np.full(dim, self.scale**-2), 0.0)[:, None]  # the constant is free
 
         def loss(weights: Array) -> tuple[float, Array]:
             """Minus the log likelihood and log prior, and its gradient."""
@@ -74,7 +77,7 @@ class Logistic(FromTerms):
             gradient = rows.T @ (np.exp(log_q) - of_class) + precision * w
             return float(-(of_class * log_q).sum() + (precision * w**2).sum() / 2), gradient.ravel()
 
-        start = np.vstack([np.zeros((dim, len(shares))), np.log(shares)])
+        start = np.vstack([np.zeros((dim, n_classes)), np.log(shares)])
         found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS})
         weights = found.x.reshape(start.shape)
 

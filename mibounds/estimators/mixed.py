@@ -13,7 +13,7 @@ from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._boxes import Array
 from mibounds.estimators._parts import Parts
-from mibounds.estimators._points import Points, divided, warn_of_alone
+from mibounds.estimators._points import Points, numbers_of, points_of, warn_of_alone
 from mibounds.estimators._spreading import spreads
 from mibounds.estimators.base import Estimate, Estimator
 
@@ -27,11 +27,11 @@ class Mixed(Estimator):
     rounded. Ties are otherwise read as information: of 1,000 pairs of independent normals rounded to a tenth, `ksg`
     reads 1.00 nats and this 0.00, a mean of 20 and of 100 runs. Where nothing repeats it is `ksg`.
 
-    Columns of categories (text, pandas' categories) are not spread: two categories are further apart than any two
-    numbers, so that neighbours share all categories; where fewer than k others do, k is as many. Classes beside numbers
-    are then read as by `ross`. A pair whose categories no other shares reads 0, and a warning counts these. Where the
-    k-th neighbour is as near as others, all of them count, on all sides, as in Gao et al.; of categories alone that
-    makes the table, with digammas for logarithms.
+    Columns of categories (text, pandas' categories) are not spread: neighbours share all categories, as if these were
+    further apart than any two numbers; where fewer than k others do, k is as many. Classes beside numbers are then read
+    as by `ross`, but that a pair whose categories no other shares reads 0; a warning counts these. Where the k-th
+    neighbour is as near as others, all of them count, on all sides, as in Gao et al.; of categories alone that makes
+    the table, with digammas for logarithms.
 
     Given z: < psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) >, of counts with z (Frenzel and Pompe; for mixtures Mesner and
     Shalizi). It reads too little in many columns, or where discrete and continuous values mix in one column: 1.07 of
@@ -80,7 +80,8 @@ class Mixed(Estimator):
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         spread = self._spreads(samples, seed)
         nats, n = float(self._mean_terms(spread).mean()), len(samples)
-        parts = self._parts(spread, seed)
+        # One spread tells how parts scatter: a little more than means over several do.
+        parts = Parts.of(lambda rows: float(spread[0][rows].terms(self.neighbours).mean()), n, seed)
         return Estimate(
             nats=nats,
             interval=parts.interval(nats, n, confidence),
@@ -102,11 +103,6 @@ class Mixed(Estimator):
     def _mean_terms(self, spread: Sequence[Points]) -> Array:
         return np.mean([points.terms(self.neighbours) for points in spread], axis=0)
 
-    def _parts(self, spread: Sequence[Points], seed: int) -> Parts:
-        """By one spread, which tells how parts scatter: a little more than means over several do."""
-        points = spread[0]
-        return Parts.of(lambda rows: float(points[rows].terms(self.neighbours).mean()), len(points), seed)
-
     def _spreads(self, samples: Samples, seed: int) -> list[Points]:
         """One for each spread; one alone if nothing repeats."""
         least = 2 * (self.neighbours + 1)
@@ -115,5 +111,4 @@ class Mixed(Estimator):
                 f"too few samples for {self.neighbours} neighbours in each of two halves: {len(samples)}; "
                 f"expected at least {least}"
             )
-        numbers, codes = divided(samples)
-        return [Points.of(spread, codes) for spread in spreads(numbers, self.spreads, seed)]
+        return [points_of(samples, spread) for spread in spreads(numbers_of(samples), self.spreads, seed)]

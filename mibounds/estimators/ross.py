@@ -17,7 +17,6 @@ from mibounds.estimators._counts import Labels
 from mibounds.estimators._neighbours import n_within, nearest
 from mibounds.estimators._parts import Parts
 from mibounds.estimators._spreading import spreads
-from mibounds.estimators._terms import Terms
 from mibounds.estimators.base import Estimate, Estimator
 
 
@@ -93,14 +92,6 @@ class Ross(Estimator):
                 "a class has a single member, which has no neighbour; merge such classes or leave them out"
             )
         return self._terms(classes, spread)
-
-    def terms(self, samples: Samples, seed: int) -> Terms:
-        """Of each pair; of one that is alone in its class, of which nothing is known, 0."""
-        classes, spread = self._sides(samples, seed)
-        kept, pointwise = has_company(classes), np.zeros(len(classes))
-        pointwise[kept] = self._terms(classes[kept], [points[kept] for points in spread])
-        parts = Parts.of(lambda rows: self._mean(classes[rows], spread[0][rows]), len(classes), seed)
-        return Terms(float(pointwise.mean()), pointwise, parts.error(len(classes)))
 
     def _mean(self, classes: Labels, points: Array) -> float:
         kept = has_company(classes)

@@ -27,14 +27,23 @@ def factor_nats() -> float:
     return math.log(3) + same * math.log(same) + 2 * other * math.log(other)
 
 
-@pytest.mark.parametrize("spread", [1.0, 0.2])
-def test_the_fit_is_that_of_scikit_learn(spread):
+@pytest.mark.parametrize("scale", [1.0, 0.2])
+def test_the_fit_is_that_of_scikit_learn_with_a_pair_of_each_class_in_the_middle(scale):
     random = np.random.default_rng(0)
     labels = random.integers(3, size=300)
     x = centred_scores(random.normal(size=(300, 2)) + labels[:, None] * [0.5, 1.0])
-    posterior = Logistic(spread)._fit(x, labels, np.bincount(labels) / 300)
-    peer = LogisticRegression(C=spread**2, tol=1e-8).fit(x, labels)
+    posterior = Logistic(scale)._fit(x, labels, np.bincount(labels) / 300)
+    peer = LogisticRegression(C=scale**2, tol=1e-8)
+    peer.fit(np.vstack([x, np.zeros((3, 2))]), np.append(labels, [0, 1, 2]))
     assert posterior(x) == pytest.approx(peer.predict_log_proba(x), abs=2e-3)
+
+
+def test_classes_that_are_rare_cost_little():
+    """Of forty classes of one pair each, none is among the pairs that fit what reads it."""
+    random = np.random.default_rng(0)
+    classes = np.append(random.integers(3, size=360), np.arange(3, 43))
+    found = mibounds.estimate(random.normal(size=(400, 2)), classes.astype(str), method="logistic")
+    assert abs(found.nats) < 0.15
 
 
 def test_it_is_near_the_truth_beside_a_label_and_a_number():
@@ -71,9 +80,9 @@ def test_pointwise_values_are_of_pairs_that_did_not_fit():
 
 def test_what_it_cannot_take_is_refused():
     x, words = np.arange(40.0) ** 2, ["a", "b"] * 20
-    with pytest.raises(ParameterError, match="spread must be positive; got 0"):
-        mibounds.estimate(x, words, method="logistic", spread=0)
-    with pytest.raises(DataError, match="expected at least 20"):
-        mibounds.estimate(x[:10], words[:10], method="logistic")
+    with pytest.raises(ParameterError, match="scale must be between 1e-6 and 1e6; got 0"):
+        mibounds.estimate(x, words, method="logistic", scale=0)
+    with pytest.raises(DataError, match="expected at least 10"):
+        mibounds.estimate(x[:8], words[:8], method="logistic")
     with pytest.raises(DataError, match="never repeats"):
         mibounds.estimate(x, x, method="logistic")

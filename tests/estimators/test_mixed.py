@@ -123,6 +123,17 @@ def test_where_few_share_a_label_neighbours_are_as_many_and_where_none_do_nothin
     assert "5 of 195 pairs share their categories with no other, and read 0" in warnings
 
 
+def test_many_categories_beside_far_values():
+    """Counts of neighbours are exact, whatever the scales: numbers of 1e17 beside 400 labels."""
+    random = np.random.default_rng(0)
+    x = np.exp(12 * random.normal(size=1000))
+    few, many = (
+        mibounds.pointwise(x, random.integers(kinds, size=1000).astype(str), method="mixed")
+        for kinds in (5, 400)
+    )
+    assert abs(few.mean()) < 0.1 and np.isfinite(many).all()
+
+
 def test_given_a_label_that_both_depend_on_nothing_is_left():
     random = np.random.default_rng(0)
     z = random.integers(3, size=900)

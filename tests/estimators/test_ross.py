@@ -10,9 +10,7 @@ from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif
 
 import mibounds
-from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators.ross import Ross
 
 
 def value(x, y, **options) -> float:
@@ -108,13 +106,3 @@ def test_what_it_cannot_take_is_refused():
         value(x, label, given=x**2)
     with pytest.raises(ParameterError, match="discrete must be auto, x or y"):
         value(x, label, discrete="z")
-
-
-def test_terms_are_the_estimate_and_a_pair_alone_in_its_class_reads_nothing():
-    random = np.random.default_rng(0)
-    y = random.integers(3, size=(300, 1)).astype(float)
-    samples = Samples(random.normal(size=(300, 1)) + y, y)
-    found, terms = Ross().estimate(samples, 0, 0.95), Ross().terms(samples, 0)
-    assert terms.nats == found.nats and 0 < terms.error < np.ptp(found.interval) / 2
-    y[7] = 9.0
-    assert Ross().terms(samples, 0).pointwise[7] == 0
