@@ -56,9 +56,9 @@ class Auto(Estimator):
     The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off; the critic
     reads those that it did not train on. The models come in this order, and each displaces the one before if the mean
     of the paired differences is more than its standard error (what neighbours add by extrapolation defends them, but
-    wins them no place). The other half is then read by the one that is left, and
-    the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it, and all are used.
-    The first three are fitted anew to the half that is read, where equal values are put in random order.
+    wins them no place). The other half is then read by the one that is left, and the halves swap. So no pair has a say
+    in which model reads it, or trains the critic that reads it, and all are used. The first three are fitted anew to
+    the half that is read, where equal values are put in random order.
 
     A side holds classes if all of it is categories, or if its values take 20 pairs each on the mean. If both sides do,
     and at most a tenth of the pairs are alone in their cell of the table, or if all is categories, `discrete` answers.
@@ -71,8 +71,8 @@ class Auto(Estimator):
     The interval is normal, around the mean of the readings, with the models' errors; where models differ, the spread of
     what they read is added. If rows follow each other (see the warning), it is widened by the variance of block means.
     It does not know of dependence that no model sees: then the estimate falls short, and the interval with it. On the
-    40 tasks of Czyz et al. 2023, ten samples each, the 95% interval of "fast" held the truth in 84% of the runs on 1,000
-    pairs and in 85% of those on 10,000, where the mean absolute error was 0.057 and 0.025 nats.
+    40 tasks of Czyz et al. 2023, ten samples each, the 95% interval of "fast" held the truth in 84% of the runs on
+    1,000 pairs and in 85% of those on 10,000, where the mean absolute error was 0.057 and 0.025 nats.
 
     Args:
         budget: "fast" trains nothing and halves the pairs once; "standard" does it 4 and "thorough" 16 times at random,
