@@ -50,7 +50,11 @@ class Samples:
 
     def is_categorical(self) -> bool:
         """Whether categories are all that it holds."""
-        return all(len(held) == side.shape[1] for side, held in self.sides().values())
+        return len(self.categorical_sides()) == len(self.sides())
+
+    def categorical_sides(self) -> list[str]:
+        """The names of the sides that hold categories alone."""
+        return [name for name, (side, held) in self.sides().items() if len(held) == side.shape[1]]
 
     def one_hot(self) -> Samples:
         """A column of categories becomes one of 0 and 1 for each category, behind the columns of numbers."""

@@ -30,10 +30,7 @@ def classes_and_rest(samples: Samples, discrete: str) -> tuple[Labels, Array, Ma
     Raises: DataError if the discrete side never repeats.
     """
     side = _side(samples) if discrete == "auto" else discrete
-    (of_classes, _), (rest, categories) = (
-        samples.sides()[name] for name in (side, "y" if side == "x" else "x")
-    )
-    classes = labels(of_classes)
+    classes, rest, categories = _divided(samples, side)
     if not has_company(classes).any():
         raise DataError(
             f"{side} never repeats, so that it has no classes; expected a discrete side: take ksg for two "
@@ -48,9 +45,11 @@ def beside_classes(samples: Samples, pairs_a_class: int = PAIRS_A_CLASS) -> Samp
     A side holds them if it is categories, or takes each of its values in so many pairs on the mean.
     """
     x_has, y_has = (_has_classes(*samples.sides()[side], pairs_a_class) for side in "xy")
-    if x_has == y_has or not has_company(labels(samples.x if x_has else samples.y)).any():
+    if x_has == y_has:
         return None
-    classes, rest, categories = classes_and_rest(samples, "x" if x_has else "y")
+    classes, rest, categories = _divided(samples, "x" if x_has else "y")
+    if not has_company(classes).any():
+        return None
     return Samples(
         rest, classes[:, None].astype(np.float64), categories_x=categories, categories_y={0: "class"}
     )
@@ -78,10 +77,16 @@ def has_company(classes: Labels) -> Flags:
     return np.bincount(classes)[classes] > 1
 
 
+def _divided(samples: Samples, side: str) -> tuple[Labels, Array, Mapping[int, str]]:
+    """The side's labels, and the other side's columns, with those that are categories."""
+    sides = samples.sides()
+    return labels(sides[side][0]), *sides["y" if side == "x" else "x"]
+
+
 def _side(samples: Samples) -> str:
     """That which is categories, else that with fewer different rows."""
-    whole = {name for name, (side, held) in samples.sides().items() if len(held) == side.shape[1]} - {"z"}
+    whole = [side for side in samples.categorical_sides() if side != "z"]
     if len(whole) == 1:
-        return whole.pop()
+        return whole[0]
     n_x, n_y = (len(np.unique(side, axis=0)) for side in (samples.x, samples.y))
     return "x" if n_x < n_y else "y"

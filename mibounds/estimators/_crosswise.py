@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mibounds.data import Samples
 from mibounds.errors import DataError, DivergedError, MiboundsError
 from mibounds.estimators._ranks import normal_scores, places
-from mibounds.estimators._terms import Array, HasTerms, Terms
+from mibounds.estimators._terms import Array, FromTerms, Terms
 from mibounds.seeding import seed_of
 
 Integers: TypeAlias = NDArray[np.intp]
@@ -58,20 +58,20 @@ class Refitted:
         with_ties: whether the method takes columns as they are.
     """
 
-    def __init__(self, method: HasTerms, samples: Samples, name: str = "", *, with_ties: bool = False):
+    def __init__(self, method: FromTerms, samples: Samples, name: str = "", *, with_ties: bool = False):
         self.name, self._method = name or method.name, method
         self._samples, self._with_ties = samples, with_ties
 
     def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
         terms = [
-            self._method.terms(self._of(of, seed_of("ties", k, seed)), seed) for k, of in enumerate(rows)
+            self._method.terms(self._half(own, seed_of("ties", k, seed)), seed) for k, own in enumerate(rows)
         ]
         return [
             Crossed(own.pointwise, partial(_as_it_is, other), own.nats - float(own.pointwise.mean()))
             for own, other in (terms, terms[::-1])
         ]
 
-    def _of(self, rows: Integers, seed: int) -> Samples:
+    def _half(self, rows: Integers, seed: int) -> Samples:
         random, of = np.random.default_rng(seed), self._samples
         x, y = of.x[rows], of.y[rows]
         if not self._with_ties:

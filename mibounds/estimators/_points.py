@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mibounds.data import Samples
 from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
+from mibounds.estimators._classes import Flags, has_company
 from mibounds.estimators._counts import Labels, labels
 from mibounds.estimators._neighbours import n_within, nearest
 
-Flags = NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Points:
     """Rows of two sides, or of three.
 
@@ -41,13 +40,12 @@ class Points:
 
     def alone(self) -> Flags:
         """The rows of which nothing is known: there are numbers, and no other row has the same categories: `n`."""
-        alike = self._alike(range(len(self.codes)))
-        return (np.bincount(alike)[alike] == 1) & (self.n_numbers > 0)
+        return ~has_company(self._alike_in_all) & (self.n_numbers > 0)
 
     def split(self, n_parts: int) -> list[Integers]:
         """Rows in parts of nearly equal size that share out each group of those alike; in order if all are."""
         parts: list[list[Integers]] = [[] for _ in range(n_parts)]
-        for turn, rows in enumerate(_groups(self._alike(range(len(self.codes))))):
+        for turn, rows in enumerate(_groups(self._alike_in_all)):
             for part, own in enumerate(np.array_split(rows, n_parts)):
                 parts[(part + turn) % n_parts].append(own)
         return [np.concatenate(part) for part in parts]
@@ -72,6 +70,10 @@ class Points:
         terms: Array = digamma(n_both) + digamma(n_z) - digamma(n_xz) - digamma(n_yz)
         return np.where(self.alone(), 0.0, terms)
 
+    @cached_property
+    def _alike_in_all(self) -> Labels:
+        return self._alike(range(len(self.codes)))
+
     def _alike(self, sides: Sequence[int]) -> Labels:
         """Labels of the rows, equal where all categories of these sides are: `n`."""
         codes = np.hstack([np.empty((len(self), 0)), *(self.codes[side] for side in sides)])
@@ -81,7 +83,7 @@ class Points:
         """Of each row k, how far the k-th of those alike is, and whether that is no nearer than the next: `n` each."""
         n, both = len(self), np.hstack(self.numbers)
         k, distance, tied = np.zeros(n, np.int64), np.zeros(n), np.ones(n, np.bool_)
-        for rows in _groups(self._alike(range(len(self.codes)))):
+        for rows in _groups(self._alike_in_all):
             k[rows] = of_group = min(neighbours, len(rows) - 1)
             if of_group and both.shape[1]:
                 found = nearest(both[rows], min(neighbours + 1, len(rows) - 1))
@@ -111,6 +113,12 @@ def points_of(samples: Samples, numbers: Sequence[Array]) -> Points:
     """With these columns for the samples' own of numbers."""
     codes = tuple(values[:, [*held]] for values, held in samples.sides().values())
     return Points(tuple(numbers), codes)
+
+
+def classes_beside(classes: Labels, numbers: Array) -> Points:
+    """Labels as one side, `n`, and columns on a grid as the other, `n x dim`."""
+    none = np.empty((len(classes), 0))
+    return Points((numbers, none), (none, classes[:, None].astype(np.float64)))
 
 
 def numbers_of(samples: Samples) -> list[Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,15 +39,6 @@ class Terms:
         return self.nats > self.ceiling_nats - SATURATED_NATS
 
 
-class HasTerms(Protocol):
-    """What reads each pair."""
-
-    name: ClassVar[str]
-
-    def terms(self, samples: Samples, seed: int) -> Terms:
-        """Of all pairs."""
-
-
 class FromTerms(Estimator):
     """An estimator with a normal interval around what its terms say.
 
@@ -61,7 +52,10 @@ class FromTerms(Estimator):
         """Of all pairs."""
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        found = self.terms(samples, seed)
+        return self.of_terms(self.terms(samples, seed), samples, confidence)
+
+    def of_terms(self, found: Terms, samples: Samples, confidence: float) -> Estimate:
+        """What these terms of the samples say."""
         return Estimate(
             nats=found.nats,
             interval=normal_interval(found.nats, found.error, confidence),

@@ -110,7 +110,7 @@ class Auto(Estimator):
             found = self._read(samples, seed)
             warnings = [*_of_models(found.readings)]
         else:
-            whole, of_z = (self._read(part, seed) for part in samples.chain_rule_parts())
+            whole, of_z = (self._read_part(part, seed) for part in samples.chain_rule_parts())
             found = whole.less(of_z)
             warnings = [*_of_chain_rule(whole, of_z)]
         times, following = _following(samples, found.influence)
@@ -129,16 +129,20 @@ class Auto(Estimator):
         )
 
     def _of_table(self, samples: Samples, seed: int, confidence: float) -> Estimate:
-        terms = Discrete().terms(samples, seed)
+        table = Discrete()
+        terms = table.terms(samples, seed)
         times, following = _following(samples, terms.pointwise - terms.pointwise.mean())
-        found = Discrete().estimate(samples, seed, confidence)
-        interval = normal_interval(terms.nats, times * terms.error, confidence)
-        return replace(found, interval=interval, warnings=(*found.warnings, *following))
+        widened = replace(terms, error=times * terms.error, warnings=(*terms.warnings, *following))
+        return table.of_terms(widened, samples, confidence)
+
+    def _read_part(self, part: Samples, seed: int) -> Read:
+        """Of the chain rule's two; a table is read whole."""
+        if is_table(part):
+            return Read.of_all(Discrete.name, Discrete().terms(part, seed))
+        return self._read(part, seed)
 
     def _read(self, samples: Samples, seed: int) -> Read:
-        """By all halvings, which are the same for the same seed and number of pairs; a table is read whole."""
-        if is_table(samples):
-            return Read.of_all(Discrete.name, Discrete().terms(samples, seed))
+        """By all halvings, which are the same for the same seed and number of pairs."""
         models, n = self._models(samples, seed), len(samples)
         seeds = [seed_of("auto", k, seed) for k in range(N_HALVINGS[self.budget])]
         return Read.of([reading for own in seeds for reading in read_crosswise(models, n, own)], n)

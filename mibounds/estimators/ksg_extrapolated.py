@@ -111,7 +111,7 @@ def _most_nats(samples: Samples) -> float:
     """The entropy of a side that is categories alone, inf without one."""
     from scipy.stats import entropy
 
-    whole = [values for values, held in samples.sides().values() if len(held) == values.shape[1]]
+    whole = [samples.sides()[side][0] for side in samples.categorical_sides()]
     return min((float(entropy(np.bincount(labels(values)))) for values in whole), default=math.inf)
 
 

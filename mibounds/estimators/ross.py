@@ -11,11 +11,11 @@ import numpy as np
 
 from mibounds.data import Samples
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators._boxes import Array, Integers
+from mibounds.estimators._boxes import Array
 from mibounds.estimators._classes import classes_and_rest, has_company, require_side
 from mibounds.estimators._counts import Labels
-from mibounds.estimators._neighbours import n_within, nearest
 from mibounds.estimators._parts import Parts
+from mibounds.estimators._points import classes_beside
 from mibounds.estimators._spreading import spreads
 from mibounds.estimators.base import Estimate, Estimator
 
@@ -99,20 +99,7 @@ class Ross(Estimator):
 
     def _terms(self, classes: Labels, spread: Sequence[Array]) -> Array:
         """Each pair's term, a mean over the spreads: `n`. Every class has two members at least."""
-        from scipy.special import digamma
-
-        size = np.bincount(classes)[classes]
-        k = np.minimum(self.neighbours, size - 1)
-        m = [self._nearer(classes, points) + 1 for points in spread]
-        return digamma(len(classes)) + digamma(k) - digamma(size) - digamma(m).mean(axis=0)
-
-    def _nearer(self, classes: Labels, points: Array) -> Integers:
-        """How many others are nearer than the k-th of the own class: `n`."""
-        distance = np.empty(len(points))
-        for each in np.unique(classes):
-            own = np.flatnonzero(classes == each)
-            distance[own] = nearest(points[own], min(self.neighbours, len(own) - 1)).distances[:, -1]
-        return n_within(points, distance, closed=False)
+        return np.mean([classes_beside(classes, points).terms(self.neighbours) for points in spread], axis=0)
 
     def _sides(self, samples: Samples, seed: int) -> tuple[Labels, list[Array]]:
         """The discrete side's labels, and the other side's columns, spread."""
