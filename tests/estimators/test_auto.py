@@ -261,8 +261,19 @@ def test_increasing_maps_change_nothing_for_a_critic_either(hurried):
 
 
 def test_too_few_for_a_critic_are_read_by_the_others(hurried):
-    x, y = drawn(Gaussian.from_correlation(1, 0.8), 200, 0)
+    x, y = drawn(Gaussian.from_correlation(2, 0.8), 200, 0)
     assert math.isfinite(mibounds.estimate(x, y).nats)
+
+
+def test_no_critic_trains_between_single_columns(monkeypatch):
+    def refuses(*_):
+        raise AssertionError("a critic was asked for")
+
+    monkeypatch.setattr(_trained_critic, "TrainedCritic", refuses)
+    x, y = bent(500, 0, dim=1)
+    assert mibounds.estimate(x, y).nats > 0.3
+    with pytest.raises(AssertionError, match="asked for"):
+        mibounds.estimate(np.hstack([x, x**2]), y)
 
 
 def test_given_z_that_says_it_all_nothing_is_left(hurried):
