@@ -141,7 +141,7 @@ def _protocol(study: Study | None) -> tuple[str, ...]:
     """The paragraphs of the file's docstring, its title aside."""
     if study is None or study.file is None:
         return ()
-    text = ast.get_docstring(ast.parse(study.file.read_bytes())) or ""
+    text = ast.get_docstring(ast.parse(study.source)) or ""
     return tuple(" ".join(paragraph.split()) for paragraph in text.split("\n\n")[1:])
 
 
@@ -157,5 +157,5 @@ def _problems(study: Study | None, folder: Path, record: dict[str, Any]) -> Iter
         yield "The study's file was not found, so that its claims have no words and were not computed again."
         return
     yield from check(study, folder)
-    if study.file and files.sha256_of(study.file) != record.get("study_sha256"):
+    if study.source_sha256 != record.get("study_sha256"):
         yield "The study's file has changed since this run; what it measures has the same version."

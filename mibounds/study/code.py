@@ -9,8 +9,6 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from mibounds.errors import StudyError
-
 if TYPE_CHECKING:
     from mibounds.study.study import Study
 
@@ -27,28 +25,23 @@ def measuring_code(study: Study) -> list[Any]:
     docstrings and the types of arguments do not count, nor do claims and drawing, unless `measure` names what they
     do. Not followed: imports, into whatever file, and names that are put together while the code runs. A `measure`
     that is no function of the file makes the whole file count.
-
-    Raises:
-        StudyError: the file cannot be read.
     """
     seeds = {purpose: sorted({*axes} - {"replicate"}) for purpose, axes in study.seeds.items()}
-    return [seeds, [] if study.file is None else [*_reached(study.measure, study.file)]]
+    return [seeds, [] if study.file is None else [*_reached(study.measure, study.file, study.source)]]
 
 
-def _reached(measure: Any, path: Path) -> Iterator[Any]:
-    try:
-        module = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:
-        raise StudyError(f"cannot read the study file {path}: {error}") from error
+def _reached(measure: Any, path: Path, source: bytes) -> Iterator[Any]:
+    module = ast.parse(source)
     root = _root(measure, module, path)
+    registered = _registered(module)
     for node in ast.walk(module):
-        _strip(node)
+        _strip(node, keeps_types=node in registered)
     if root is None:
         yield _plain(module)
         return
     makers: dict[str, list[int]] = {}
     for place, statement in enumerate(module.body):
-        for name in _makes(statement):
+        for name in _makes(statement) | registered.get(statement, set()):
             makers.setdefault(name, []).append(place)
 
     taken: set[int] = set()
@@ -81,14 +74,30 @@ def _first_line(function: ast.FunctionDef) -> int:
     return min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
 
 
-def _strip(node: ast.AST) -> None:
-    """Without docstrings and types, neither of which a number depends on."""
+def _registered(module: ast.Module) -> dict[ast.AST, set[str]]:
+    """Definitions at the top level with a decorator of the file's own -> the names that it may put them into.
+
+    @law("x") adds to whatever `law` reads, such as a dictionary of laws; @area.register to `area`.
+    """
+    reads = {one.name: _names(one) for one in module.body if isinstance(one, DEFINITIONS)}
+    found: dict[ast.AST, set[str]] = {}
+    for one in module.body:
+        if isinstance(one, DEFINITIONS):
+            own = {name for decorator in one.decorator_list for name in _names(decorator)} & reads.keys()
+            if own:
+                found[one] = own.union(*(reads[name] for name in own))
+    return found
+
+
+def _strip(node: ast.AST, keeps_types: bool) -> None:
+    """Without docstrings and types, neither of which a number depends on, unless by a decorator such as `register`."""
     if isinstance(node, (ast.Module, *DEFINITIONS)) and ast.get_docstring(node, clean=False) is not None:
         node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node.body[0])]
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not keeps_types:
         node.returns = None
-    if isinstance(node, ast.arg):
-        node.annotation = None
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg):
+                argument.annotation = None
 
 
 def _makes(statement: ast.stmt) -> set[str]:

@@ -60,7 +60,7 @@ def load_file(path: Path) -> Study:
         raise StudyError(f"{path} must end in STUDY = Study(...); its STUDY is {study!r}")
     if study.slug != path.stem:
         raise StudyError(f"{path} holds the study {study.slug!r}; slug and file name must be the same")
-    return dataclasses.replace(study, file=path)
+    return dataclasses.replace(study, file=path, source=source)
 
 
 def one_line(error: BaseException) -> str:

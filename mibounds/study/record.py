@@ -63,7 +63,7 @@ def make(
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": _versions(),
         "code": study.code,
-        "study_sha256": files.sha256_of(study.file) if study.file else None,
+        "study_sha256": study.source_sha256,
         "tables": hashes,
         "verdicts": {claim: verdict.as_dict() for claim, verdict in decided.items()},
     }

@@ -297,13 +297,12 @@ def _tasks(
     packs: Sequence[Pack] | None = None,
     mirror: Mirror | None = None,
 ) -> list[Task]:
-    study_file = Path(str(grid.study.file))
-    sha256, whole_path = files.sha256_of(study_file), str(folder.resolve())
+    folder = folder.resolve()
     return [
         Task(
-            study_file=str(study_file),
-            study_sha256=sha256,
-            folder=whole_path,
+            study_file=str(grid.study.file),
+            study_sha256=str(grid.study.source_sha256),
+            folder=str(folder),
             label=pack.label,
             points=[cell.point for cell in pack.cells],
             settings=pack.settings,

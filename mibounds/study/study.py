@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Study:
         version: raise it when `measure` changes what it measures, or a criterion changes after a full run. Finished
             cells then count no more and all is drawn anew: no criterion is judged on the data that suggested it.
         draw: function of the tables -> Figure.
-        file: where the study was loaded from; `find.load` fills it in.
+        file, source: where the study was loaded from, and what it held then; `find.load` fills them in.
 
     Raises:
         StudyError: the fields contradict each other.
@@ -118,6 +119,7 @@ class Study:
     version: int = 1
     draw: Callable[[Tables], Figure | None] | None = None
     file: Path | None = None
+    source: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         self._require(self.slug.isidentifier(), "a slug is a name such as 'two_words', its file's name")
@@ -158,6 +160,11 @@ class Study:
     def series(self) -> str:
         """What its random numbers go by: the slug, and from the second version on the version too."""
         return self.slug if self.version == 1 else f"{self.slug} {self.version}"
+
+    @property
+    def source_sha256(self) -> str | None:
+        """SHA-256 of the file as it was loaded, None without one."""
+        return None if self.file is None else hashlib.sha256(self.source).hexdigest()
 
     @cached_property
     def code(self) -> str:

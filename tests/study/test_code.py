@@ -137,6 +137,53 @@ def test_a_lambda_is_followed(code_of):
     assert code_of(text) == code_of(text.replace("ALPHA = 0.05", "ALPHA = 0.01"))
 
 
+REGISTERED = """
+from functools import singledispatch
+
+LAWS = {}
+
+def law(name):
+    return lambda draw: LAWS.setdefault(name, draw)
+
+@law("one")
+def one(seed: int):
+    return seed % 7
+
+@law("two")
+def two(seed: int):
+    return seed % 5
+
+@singledispatch
+def area(shape):
+    return 0.0
+
+@area.register
+def _(shape: int):
+    return shape * 2.0
+
+STUDY ="""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("seed % 7", "seed % 8"), ("shape * 2.0", "shape * 3.0"), ("shape: int", "shape: float")]
+)
+def test_what_a_decorator_of_the_file_registers_counts(code_of, old: str, new: str):
+    text = changed("STUDY =", REGISTERED.strip())
+    text = text.replace("claim = Law()", 'area(LAWS["one"](3))\n        claim = Law()')
+    assert text.count(old) == 1 and code_of(text.replace(old, new)) != code_of(text)
+    assert code_of(text.replace("return value\n", "return -value\n")) == code_of(text), "one that none reads"
+
+
+def test_it_is_of_the_file_as_it_was_loaded(tmp_path: Path):
+    path = tmp_path / "coded.py"
+    path.write_text(FILE)
+    loaded, before = find.load_file(path), find.load_file(path).code
+    path.write_text(changed("SHIFT = 1.0", "SHIFT = 1.5"))
+    assert loaded.code == before != find.load_file(path).code
+    path.write_text("# a line more\n" + FILE)
+    assert find.load_file(path).code == before
+
+
 def test_another_process_and_another_place_give_the_same_hash(code_of, tmp_path: Path):
     here = code_of(FILE)
     elsewhere = tmp_path / "elsewhere" / "coded.py"

@@ -244,6 +244,19 @@ def test_a_disk_that_is_full_in_the_worker_ends_the_run_in_one_line(write_study,
     assert list((Path(toy.file).parent / "out" / "cells").iterdir()) == []
 
 
+def test_a_comment_that_is_written_while_the_run_goes_on_costs_nothing(write_study, run, lines):
+    path = write_study(
+        "def measure(pack):\n"
+        "    own = Path(__file__)\n"
+        "    own.write_text('# a line above all others\\n' + own.read_text())\n"
+        "    return [Measurement(row(cell)) for cell in pack.cells]\n"
+        "FIELDS['measure'] = measure\n"
+    )
+    first, again = run(study.load(path)).record, run(study.load(path)).record
+    assert "12 cells, 12 of them finished already" in lines.getvalue()
+    assert again["code"] == first["code"] and again["study_sha256"] != first["study_sha256"]
+
+
 def test_a_file_in_place_of_the_folder(toy, run, tmp_path: Path):
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(StoreError, match="Not a directory"):

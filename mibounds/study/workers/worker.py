@@ -71,9 +71,10 @@ def _work(task: Task, device: str) -> Ended:
 
 @lru_cache
 def _study(file: str, sha256: str) -> Study:
-    if files.sha256_of(Path(file)) != sha256:
+    study = find.load_file(Path(file))
+    if study.source_sha256 != sha256:
         raise StudyError(f"{file} was edited while the run went on; run again")
-    return find.load_file(Path(file))
+    return study
 
 
 @lru_cache
