@@ -104,6 +104,24 @@ def sleeper(write_study) -> Study:
     )
 
 
+def test_no_process_of_a_worker_outlives_a_killed_runner(write_study, tmp_path: Path):
+    sleeper = study.load(
+        write_study(
+            "def measure(pack):\n"
+            "    forked = os.fork() or time.sleep(60)\n"
+            "    for process in (os.getpid(), forked):\n"
+            "        (Path(__file__).parent / f'worker_{process}').touch()\n"
+            "    time.sleep(60)\n"
+            "FIELDS['measure'] = measure\n"
+        )
+    )
+    runner = start(sleeper.file, tmp_path / "out")
+    assert wait_until(lambda: len(workers_of(sleeper)) == 4)
+    runner.kill()
+    runner.wait()
+    assert wait_until(lambda: not any(map(is_running, workers_of(sleeper))), seconds=3)
+
+
 def test_no_worker_outlives_a_killed_runner(sleeper: Study, tmp_path: Path):
     runner = start(sleeper.file, tmp_path / "out")
     assert wait_until(lambda: len(workers_of(sleeper)) == 2)

@@ -9,6 +9,7 @@ import torch
 from mibounds import study
 from mibounds.study import RunFailed, engines
 from mibounds.study.workers import memory
+from tests.study.processes import is_running, wait_until, workers_of
 
 TOO_WIDE = """
 class OutOfMemoryError(RuntimeError): pass
@@ -82,6 +83,36 @@ def test_a_pack_that_hangs_is_ended_and_the_others_go_on(write_study, run):
     with pytest.raises(RunFailed, match="6 of 12") as caught:
         run(toy, engine=engines.make("local", workers=1, limit=0.02))
     assert caught.value.failures[0].endswith("it took longer than the limit of 0.02 minutes, and was ended")
+
+
+FORKS = """
+import multiprocessing
+
+def measure(pack):
+    own = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    own.start()
+    (Path(__file__).parent / f"worker_{{own.pid}}").touch()
+    {act}
+FIELDS["measure"] = measure
+FIELDS["presets"] = {{"full": {{"replicates": 1, "kind": ("a",), "scale": (1.0,)}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("own.join()", "took longer than the limit"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "its worker was killed by SIGKILL"),
+        ("os._exit(3)", "its worker ended with exit code 3"),
+    ],
+)
+def test_what_a_study_forks_ends_with_its_worker(act: str, said: str, write_study, run):
+    """And holds no pipe of it, or the run would wait for as long."""
+    toy = study.load(write_study(FORKS.format(act=act)))
+    with pytest.raises(RunFailed, match="1 of 1") as caught:
+        run(toy, engine=engines.make("local", workers=1, limit=0.05))
+    assert said in caught.value.failures[0]
+    assert workers_of(toy) and wait_until(lambda: not any(map(is_running, workers_of(toy))), seconds=3)
 
 
 def test_what_memory_errors_are():

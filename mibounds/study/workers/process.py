@@ -16,11 +16,12 @@ from typing import Any
 from mibounds.errors import ParameterError, StudyError
 
 PATIENCE_SECONDS = 5.0
+GROUPS = os.name == "posix"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class WorkerProcess:
-    """A running worker; `greet` it first, then `ask`.
+    """A running worker; `greet` it first, then `ask`. It leads a group of processes, its study's own, and all end.
 
     Args:
         threads: for the worker's arithmetic, unless the environment says otherwise.
@@ -45,11 +46,12 @@ class WorkerProcess:
                 env=shares | dict(os.environ) | {"PYTHONPATH": path},
                 text=True,
                 encoding="utf-8",
+                process_group=0 if GROUPS else None,
             )
         except OSError as error:
             raise StudyError(f"a worker process could not start: {error.strerror or error}") from error
         self.device = self.device_name = ""
-        self.was_killed = False
+        self.was_killed = self._is_gone = self._is_dismissed = False
         self._overran: float | None = None
         self._answering = threading.Lock()
 
@@ -74,7 +76,8 @@ class WorkerProcess:
                 requests.flush()
                 answer = answers.readline()
         except (OSError, ValueError):  # a broken pipe, or one that `dismiss` closed
-            return None
+            answer = ""
+        self._is_gone = not (answer.endswith("\n") or self._is_dismissed)
         return json.loads(answer) if answer.endswith("\n") else None
 
     @contextmanager
@@ -89,7 +92,7 @@ class WorkerProcess:
             with self._answering:
                 if waiting:
                     self._overran = seconds
-                    self._process.kill()
+                    self._kill()
 
         timer = threading.Timer(seconds, kill)
         timer.daemon = True
@@ -104,20 +107,36 @@ class WorkerProcess:
     def dismiss(self) -> None:
         """Close the worker's input: it ends, whatever it is at, as soon as no file is half-written."""
         assert self._process.stdin
+        self._is_dismissed = True
         with suppress(OSError):
             self._process.stdin.close()
 
     def end(self) -> str:
         """Dismiss the worker, wait for its end, and say in words how it came."""
-        self.dismiss()
-        try:
-            code = self._process.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+        if not self._is_gone:
+            self.dismiss()
+        code = self._ended_code()
         if self._overran is not None:
             return f"it took longer than the limit of {self._overran / 60:g} minutes, and was ended"
-        if code < 0:
+        if code < 0 and self._is_gone:
             self.was_killed = -code == signal.SIGKILL
             return f"its worker was killed by {signal.Signals(-code).name} (out of memory, perhaps)"
         return f"its worker ended with exit code {code}"
+
+    def _ended_code(self) -> int:
+        """The worker's exit code; nothing of it is left then."""
+        try:
+            code = self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            code = self._process.wait()
+        self._kill()  # processes of the study's own, which a worker that was killed leaves behind
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError, ValueError):
+                assert pipe
+                pipe.close()
+        return code
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL) if GROUPS else self._process.kill()

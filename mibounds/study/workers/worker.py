@@ -1,7 +1,7 @@
 """A worker process, `python -m mibounds.study.workers.worker`: tasks in and outcomes out as JSON lines.
 
-It ends when its standard input does, at once and in the midst of work: so no worker outlives the runner that
-started it, even one that was killed.
+It ends when its standard input does, at once and in the midst of work, with all processes of its group: so no worker
+outlives the runner that started it, even one that was killed, and none that a study started outlives its worker.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def main() -> None:
     """Serve until the standard input ends."""
     _leave_signals_to_the_runner()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    if hasattr(os, "register_at_fork"):  # else the runner would wait for as long as a study's own process has the pipe
+        os.register_at_fork(after_in_child=lambda: os.dup2(2, answers.fileno()))
     os.dup2(2, 1)  # what a study prints goes to the terminal, not into the answers
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
@@ -58,6 +60,8 @@ def _listen(requests: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         requests.put(line)
     with files.writing:
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
 
