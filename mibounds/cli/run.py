@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 @out_option
 @mirror_option
 @click.option(
-    "--fresh", is_flag=True, help="Measure everything anew; by default a run goes on where it was stopped."
+    "--fresh",
+    is_flag=True,
+    help="Measure everything anew, finished cells are set aside; by default a run goes on where it was stopped.",
 )
 def run(
     studies: tuple[str, ...],
@@ -72,27 +74,29 @@ def run(
             say_plan(grid, out_folder(one, preset, grid.altered, out), part)
         return 0
     exit_code = 0
-    for one, grid in zip(chosen, grids, strict=True):
+    asked: list[dict[str, Any]] = [
+        {
+            "preset": preset,
+            "out": out_folder(one, preset, grid.altered, out),
+            "overrides": study.parse_overrides(one, settings),
+            "replicates": replicates,
+            "mirror": mirror,
+        }
+        for one, grid in zip(chosen, grids, strict=True)
+    ]
+    if fresh:  # of all, before any is measured: a run that was stopped goes on without it
+        for one, of_one in zip(chosen, asked, strict=True):
+            study.forget(one, shard=part, **of_one)
+    for one, of_one in zip(chosen, asked, strict=True):
         start = study.run if part is None else partial(study.run_shard, shard=part)
-        folder = out_folder(one, preset, grid.altered, out)
         try:
-            ended = start(
-                one,
-                preset=preset,
-                out=folder,
-                overrides=study.parse_overrides(one, settings),
-                replicates=replicates,
-                device=device,
-                fresh=fresh,
-                engine=chosen_engine,
-                mirror=mirror,
-            )
+            ended = start(one, device=device, engine=chosen_engine, **of_one)
         except study.RunFailed as error:
             say_all(str(error), error.failures)
             exit_code = 1
         else:
             if isinstance(ended, study.Status):
-                _say_left(one, ended, shard, folder, mirror)
+                _say_left(one, ended, shard, of_one["out"], mirror)
             else:
                 _report(one, ended)
     return exit_code

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from mibounds import files
 from mibounds.errors import StudyError
 from mibounds.report import columns
 from mibounds.report.needed import Box, rows_in, rows_needed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Mirror:
 
     Raises:
         ParameterError: no backend for such a URL, or it is not installed.
+        StoreError: a backend that connects at once cannot.
     """
 
     def __init__(self, url: str):
@@ -45,8 +47,11 @@ class Mirror:
 
     def open(self) -> None:
         """Make the folder, so that a place that cannot be written is known before any work."""
+        probe = self._at(CELLS, ".writable")
         with self._reached():
             self._files.makedirs(self._at(CELLS), exist_ok=True)
+            self._files.pipe_file(probe, b"")
+            self._files.rm_file(probe)
 
     def present(self) -> set[str]:
         """Ids of the cells that lie there, unread."""
@@ -77,6 +82,14 @@ class Mirror:
         """Copy those of these cells that are here, in place of what is there."""
         self._send(store.cells, CELLS, [f"{one}.json" for one in cell_ids])
 
+    def remove(self, cells: Iterable[Cell]) -> None:
+        """Take these cells away from there."""
+        present = self.present()
+        for cell in cells:
+            if cell.id in present:
+                with self._reached():
+                    self._files.rm_file(self._at(CELLS, f"{cell.id}.json"))
+
     def send_results(self, folder: Path) -> None:
         """Copy what a run concluded with; the record last, as on the disk."""
         names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
@@ -86,10 +99,17 @@ class Mirror:
     def _fetch(self, store: Store, cell_ids: Sequence[str]) -> None:
         for some in _in_lots(cell_ids):
             with self._reached():
-                contents = self._files.cat([self._at(CELLS, f"{one}.json") for one in some])
+                contents = self._read([self._at(CELLS, f"{one}.json") for one in some])
             for path, content in contents.items():
                 with files.whole(store.cells / posixpath.basename(path)) as temporary:
                     temporary.write_bytes(content)
+
+    def _read(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """A backend reads several at the same time where it can; but it takes "[1]" in a path for a pattern."""
+        if has_magic(self._root):
+            return {path: self._files.cat_file(path) for path in paths}
+        found: dict[str, bytes] = self._files.cat(paths)
+        return found
 
     def _send(self, folder: Path, place: str, names: Sequence[str]) -> None:
         for some in _in_lots(names):
@@ -106,8 +126,7 @@ class Mirror:
         try:
             yield
         except Exception as error:
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise StoreError(f"the mirror {self.url} cannot be reached: {why}") from error
+            raise _unreached(self.url, error) from error
 
 
 def _opened(url: str) -> tuple[Any, str]:
@@ -118,6 +137,13 @@ def _opened(url: str) -> tuple[Any, str]:
         return fsspec.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise ParameterError(f"a mirror cannot lie at {url!r}: {error}") from error
+    except Exception as error:  # some backends connect at once
+        raise _unreached(url, error) from error
+
+
+def _unreached(url: str, error: Exception) -> StoreError:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return StoreError(f"the mirror {url} cannot be reached: {why}")
 
 
 def _in_lots(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -101,7 +101,7 @@ def run(
         replicates: number of replicates instead of the preset's.
         device: "cpu", "cuda", or "auto" for CUDA where there is some.
         workers: processes of the local engine.
-        fresh: forget the grid's finished cells first.
+        fresh: `forget` the grid's finished cells first.
         engine: another engine than the local one.
         mirror: URL of a second folder `results/`, for any backend of fsspec: cells go there as they are finished, those
             that lie there alone are fetched, and the results follow.
@@ -114,7 +114,9 @@ def run(
     """
     asked = (study, preset, out, overrides, replicates, device, engine or LocalEngine(workers), mirror)
     this = _run_of(*asked)
-    return this.conclude(this.measure(this.grid.packs, fresh, console))
+    if fresh:
+        this.forget(this.grid.packs)
+    return this.conclude(this.measure(this.grid.packs, console))
 
 
 def run_shard(
@@ -146,13 +148,36 @@ def run_shard(
     """
     asked = (study, preset, out, overrides, replicates, device, engine or LocalEngine(workers), mirror)
     this = _run_of(*asked)
-    session = this.measure(shard.packs(this.grid), fresh, console, f", shard {shard}")
-    left = _status(this.grid, this.folder, this.mirror)
-    if left.missing:
-        return left
-    if this.mirror is not None:  # what other shards measured
-        this.mirror.fetch(Store(this.folder), (cell.id for cell in this.grid.cells))
-    return this.conclude(session)
+    packs = shard.packs(this.grid)
+    if fresh:
+        this.forget(packs)
+    session = this.measure(packs, console, f", shard {shard}")
+    left = this.left()
+    return left if left.missing else this.conclude(session)
+
+
+def forget(
+    study: Study,
+    preset: str = "full",
+    out: str | Path | None = None,
+    *,
+    shard: Shard | None = None,
+    overrides: Mapping[str, Sequence[Value]] | None = None,
+    replicates: int | None = None,
+    mirror: str | None = None,
+) -> None:
+    """Take away the grid's finished cells, or those of one shard, so that a run measures them anew.
+
+    Here they are moved to `cells/set_aside/`, those of the mirror too; there they are removed.
+
+    Args:
+        study, preset, out, shard, overrides, replicates, mirror: as for `run_shard`.
+
+    Raises:
+        StoreError: the folder holds other results or cannot be written, or the mirror not be reached.
+    """
+    this = _run_of(study, preset, out, overrides, replicates, "auto", LocalEngine(), mirror)
+    this.forget(this.grid.packs if shard is None else shard.packs(this.grid))
 
 
 def _run_of(
@@ -187,9 +212,29 @@ class _Run:
     device: str
     command: str
 
-    def measure(
-        self, packs: Sequence[Pack], fresh: bool, console: Console | None, part: str = ""
-    ) -> dict[str, Any]:
+    def forget(self, packs: Sequence[Pack]) -> None:
+        """Set the cells of these packs aside; those of the mirror are fetched first."""
+        _require_room(self.grid, self.folder)
+        cells, store = [cell for pack in packs for cell in pack.cells], Store(self.folder)
+        if self.mirror is not None:
+            self.mirror.open()
+            self.mirror.fetch_missing(store, cells)
+        store.forget(cells)
+        if self.mirror is not None:
+            self.mirror.remove(cells)
+
+    def left(self) -> Status:
+        """What of the whole grid is not finished. Files are read once all of them are there."""
+        status = _status(self.grid, self.folder, self.mirror)
+        if status.missing:
+            return status
+        store = Store(self.folder)
+        if self.mirror is not None:  # what other shards measured
+            self.mirror.fetch(store, (cell.id for cell in self.grid.cells))
+        sound = store.finished(self.grid.cells)
+        return replace(status, missing=tuple(cell for cell in self.grid.cells if cell.id not in sound))
+
+    def measure(self, packs: Sequence[Pack], console: Console | None, part: str = "") -> dict[str, Any]:
         """Measure what is missing of these packs; returns what the record tells of it. Raises: RunFailed."""
         from mibounds.study.progress import Reporter  # brings rich, which a status does without
 
@@ -202,9 +247,7 @@ class _Run:
             if self.mirror is not None:
                 self.mirror.open()
             store.open()
-            if fresh:
-                store.remove(cells)
-            elif self.mirror is not None:
+            if self.mirror is not None:
                 self.mirror.fetch_missing(store, cells)
             finished = store.finished(cells)
             reporter.resume(len(finished))

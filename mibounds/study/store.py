@@ -111,9 +111,12 @@ class Store:
         if self._move_aside(path):
             self._say(path, fault)
 
-    def remove(self, cells: Iterable[Cell]) -> None:
+    def forget(self, cells: Iterable[Cell]) -> None:
+        """Move their files out of the way, so that they are measured anew; nothing is lost."""
+        present = self.present()
         for cell in cells:
-            files.remove(self.path(cell.id))
+            if cell.id in present:
+                self._move_aside(self.path(cell.id))
 
     def _look_at(self, cell: Cell) -> tuple[dict[str, Any] | None, str | None]:
         """The sound payload, or what is wrong with the file; neither if there is none."""

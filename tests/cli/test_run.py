@@ -58,6 +58,32 @@ def test_a_run_resumes_and_fresh_starts_over(finished, mibounds):
     assert mibounds(*RUN, "--fresh").code == 0 and min(when()) > max(first)
 
 
+def test_fresh_is_of_all_studies_before_the_first_is_measured(toy, mibounds, monkeypatch):
+    """So that, stopped in the first, the same command without it measures the second anew, too."""
+    second = toy.with_name("second.py")
+    second.write_text(toy.read_text().replace('slug="toy"', 'slug="second"'))
+    run = ("run", "toy", "second", "--workers", "1", "--device", "cpu")
+    assert mibounds(*run).code == 0
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mibounds.study.run", stopped)
+    assert mibounds(*run, "--fresh").code == 130
+    for name in ("toy", "second"):
+        cells = Path("results", name, "cells")
+        assert not [*cells.glob("*.json")] and len([*(cells / "set_aside").iterdir()]) == 6
+
+
+def test_a_device_that_is_not_there_costs_no_cell(finished, mibounds):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a device")
+    assert mibounds("run", "toy", "--device", "cuda", "--fresh").code == 2
+    assert len([*(finished / "cells" / "set_aside").iterdir()]) == 6
+
+
 def test_several_studies_each_once(toy, mibounds):
     other = toy.with_name("other.py")
     other.write_text(toy.read_text().replace('slug="toy"', 'slug="other"'))

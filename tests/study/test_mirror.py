@@ -129,6 +129,41 @@ def test_fresh_takes_nothing_from_the_mirror(toy, run, url, far, tmp_path):
     assert all((far / "cells" / name).read_bytes() != content for name, content in before.items())
 
 
+def test_forgotten_cells_do_not_come_back_from_the_mirror(toy, run, url, far, tmp_path, lines):
+    first = run(toy, mirror=url)
+    study.forget(toy, out=tmp_path / "other", mirror=url)
+    assert names(far) == set() and len([*(tmp_path / "other" / "cells" / "set_aside").iterdir()]) == 12
+    run(toy, out=tmp_path / "another", mirror=url)
+    assert "finished already" not in lines.getvalue()
+    assert names(far) == names(first.folder)
+
+
+def test_a_machine_with_stale_or_spoilt_cells_on_its_disk_measures_them_anew(write_study, run, url, tmp_path):
+    node = tmp_path / "node"
+    short = "FIELDS['measure'] = lambda pack: [Measurement({'status': 'ok'})] * len(pack.cells)"
+    old = study.load(write_study(f"{short}\nFIELDS['claims'] = ()"))
+    run(old, out=node)
+    toy = study.load(write_study())
+    ids = [path.stem for path in (node / "cells").glob("*.json")]
+    Store(node).path(ids[0]).write_text("")
+    engine = Elsewhere(toy, node)
+    with pytest.warns(UserWarning, match="cannot be used"):
+        found = run(toy, out=tmp_path / "other", engine=engine, mirror=url)
+    pd.testing.assert_frame_equal(numbers(found), numbers(run(toy, out=tmp_path / "here")))
+
+
+def test_a_path_may_look_like_a_pattern(toy, run, tmp_path):
+    url = f"file://{tmp_path}/far [1]*"
+    run(toy, mirror=url)
+    found = run(toy, out=tmp_path / "other", mirror=url)
+    assert len(names(tmp_path / "far [1]*" / "toy")) == len(names(found.folder)) == 12
+
+
+def test_a_backend_that_connects_at_once_and_cannot(toy, run):
+    with pytest.raises(StoreError, match=r"the mirror ftp://127.0.0.1:9/r/toy cannot be reached: .*refused"):
+        run(toy, mirror="ftp://127.0.0.1:9/r")
+
+
 def test_another_preset_has_a_folder_of_its_own(toy, run, url, far, tmp_path):
     run(toy, "smoke", mirror=url)
     assert names(far / "smoke") and not names(far)

@@ -225,6 +225,8 @@ def test_fresh_forgets_the_cells_of_this_grid_and_nothing_else(toy, run):
     for name in ids:
         now = (results.folder / "cells" / f"{name}.json").stat()
         assert (now.st_ino, now.st_mtime_ns) != (inodes[name], stamps[name])
+    aside = {path.name.partition(".")[0] for path in (results.folder / "cells" / "set_aside").iterdir()}
+    assert aside == ids, "and loses none"
 
 
 def test_a_disk_that_is_full_in_the_worker_ends_the_run_in_one_line(write_study, run):

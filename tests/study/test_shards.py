@@ -125,6 +125,18 @@ def test_a_spoilt_file_in_the_way_is_set_aside(toy, run, tmp_path: Path):
     assert json.loads(path.read_text())["id"] == path.stem
 
 
+def test_a_shard_says_that_stale_cells_of_the_other_are_left(write_study, run):
+    folder = run(study.load(write_study("FIELDS['width'] = 1"))).folder
+    edited = study.load(
+        write_study("def row(cell): return {'value': 2.0, 'status': 'ok'}\nFIELDS['width'] = 1")
+    )
+    options = {"out": folder, "workers": 1, "device": "cpu"}
+    left = study.run_shard(edited, Shard(1, 2), **options)
+    assert isinstance(left, study.Status) and 0 < left.done < 12
+    results = study.run_shard(edited, Shard(2, 2), **options)
+    assert isinstance(results, study.Results) and (results.table["value"] == 2.0).all()
+
+
 def test_stale_cells_are_set_aside_and_measured_again(write_study, run, lines):
     before = run(study.load(write_study("FIELDS['width'] = 1")))
     claims = "FIELDS['claims'] = ()\n"

@@ -143,11 +143,13 @@ def _attempt(task: Task, study: Study, device: str, made: dict[str, Any]) -> tup
     store, width = Store(Path(task.folder)), task.width or len(cells)
     parts = [cells[start : start + width] for start in range(0, len(cells), width)]
     made = made if len(parts) == 1 else made | {"width": width}
+    asked = set(task.missing)
     peak.forget()
     try:
         for part in parts:
-            missing = {cell.id for cell in part} & set(task.missing)
-            if not store.holds(missing):  # else, a second runner was faster, or an attempt before this one
+            # A second runner was faster, or an attempt before this one. What cannot be used, which lies on this
+            # machine's own disk, makes room.
+            if [cell for cell in part if cell.id in asked and store.read(cell) is None]:
                 _measure(Pack(part, device), study, store, made)
     except StoreError as error:
         return Ended(task, "store", str(error)), False

@@ -31,7 +31,9 @@ def main() -> None:
     """Serve until the standard input ends."""
     _leave_signals_to_the_runner()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
-    if hasattr(os, "register_at_fork"):  # else the runner would wait for as long as a study's own process has the pipe
+    if hasattr(
+        os, "register_at_fork"
+    ):  # a study's own process that held the pipe would keep the runner waiting
         os.register_at_fork(after_in_child=lambda: os.dup2(2, answers.fileno()))
     os.dup2(2, 1)  # what a study prints goes to the terminal, not into the answers
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
