@@ -7,28 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mibounds.cli.results import places
+
 if TYPE_CHECKING:
     from mibounds.study import Grid, Plan, Shard
 
 MIB, GIB = 2**20, 2**30
 
 
-def say_plan(grid: Grid, folder: Path, shard: Shard | None) -> None:
-    """Print the plan of the cells that `folder` lacks."""
+def say_plan(grid: Grid, folder: Path, shard: Shard | None, mirror: str | None, fresh: bool) -> None:
+    """Print the plan of the cells that `folder` and the mirror lack."""
     from mibounds import study
     from mibounds.study.engines.local import n_cores
 
     committed = Path("results", grid.study.slug)
-    plan = study.plan(grid, folder, committed, shard)
+    plan = study.plan(grid, folder, committed, shard, mirror=mirror, fresh=fresh)
     part = "" if shard is None else f", shard {shard}"
     click.echo(
         f"{grid.study.slug} ({grid.preset}{part}): {plan.cells} cells in {plan.packs} packs; "
-        f"{plan.missing} cells are missing in {folder}, {plan.to_do} packs to measure"
+        f"{plan.missing} cells are missing in {places(folder, mirror)}, {plan.to_do} packs to measure"
     )
     if plan.known is None:
-        places = " nor in ".join(dict.fromkeys([str(folder), str(committed)]))
+        looked_in = " nor in ".join(dict.fromkeys([str(folder), str(committed)]))
         click.echo(
-            f"  hours    unknown: none of its cells was measured in {places}; run one shard of many first"
+            f"  hours    unknown: none of its cells was measured in {looked_in}; run one shard of many first"
         )
     elif plan.seconds:
         _say_costs(plan, n_cores())

@@ -71,7 +71,7 @@ def run(
     part = None if shard is None else study.Shard.parse(shard)
     if only_plan:
         for one, grid in zip(chosen, grids, strict=True):
-            say_plan(grid, out_folder(one, preset, grid.altered, out), part)
+            say_plan(grid, out_folder(one, preset, grid.altered, out), part, mirror, fresh)
         return 0
     exit_code = 0
     asked: list[dict[str, Any]] = [

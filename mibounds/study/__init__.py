@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         provided,
         rows_with,
     )
+    from mibounds.study.places import default_out
     from mibounds.study.planning import Plan, plan
-    from mibounds.study.runner import Status, default_out, run, run_shard, status
+    from mibounds.study.runner import Status, forget, run, run_shard, status
     from mibounds.study.shard import Shard
     from mibounds.study.study import Axis, Claim, Measurement, Study
     from mibounds.study.verdict import Verdict, if_all_ok
@@ -92,7 +93,7 @@ _HOMES = {
     "all_equivalent": "parts",
     "best_by_others": "parts",
     "check": "checking",
-    "default_out": "runner",
+    "default_out": "places",
     "first_failure": "parts",
     "forget": "runner",
     "if_all_ok": "verdict",

@@ -16,8 +16,9 @@ from mibounds import files
 from mibounds.study import record, tables
 from mibounds.study.cell import Pack
 from mibounds.study.grid import Grid
+from mibounds.study.places import mirror_of
 from mibounds.study.shard import Shard
-from mibounds.study.store import Store, parse
+from mibounds.study.store import Store, fault_for, parse
 from mibounds.study.study import REPLICATE, TABLE, Study, Value
 
 GUESSED_AT_MOST = 1000
@@ -136,8 +137,16 @@ class Plan:
         return self.missing * math.ceil(self.known.file_bytes / BLOCK_BYTES) * BLOCK_BYTES
 
 
-def plan(grid: Grid, folder: str | Path, committed: str | Path, shard: Shard | None = None) -> Plan:
-    """What measuring the cells that `folder` lacks will take.
+def plan(
+    grid: Grid,
+    folder: str | Path,
+    committed: str | Path,
+    shard: Shard | None = None,
+    *,
+    mirror: str | None = None,
+    fresh: bool = False,
+) -> Plan:
+    """What measuring the cells that `folder` lacks will take. Files that cannot be used are lacking.
 
     The seconds are those of finished cells in `folder`, or else of the table in `folder` or in `committed`. They hold
     for workers such as those that measured, as busy as those were.
@@ -145,12 +154,15 @@ def plan(grid: Grid, folder: str | Path, committed: str | Path, shard: Shard | N
     Args:
         committed: a folder with results of the study, such as those of its full preset.
         shard: plan this part alone.
+        mirror: what lies there alone is not missing either.
+        fresh: all is missing.
     """
     packs = grid.packs if shard is None else shard.packs(grid)
-    present = Store(Path(folder)).present()
-    missing = [[cell for cell in pack.cells if cell.id not in present] for pack in packs]
+    read = _read(grid, Path(folder))
+    finished = set[str]() if fresh else read.sound | _in_mirror(grid, mirror) - read.unusable
+    missing = [[cell for cell in pack.cells if cell.id not in finished] for pack in packs]
     to_do = [pack for pack, lacks in zip(packs, missing, strict=True) if lacks]
-    known = _from_cells(grid, Path(folder), present)
+    known = _from_cells(grid, Path(folder), read)
     for place in dict.fromkeys((Path(folder), Path(committed))):
         known = known or _from_table(grid.study, place)
     return Plan(
@@ -182,16 +194,49 @@ def known_of(
     return Known(source, axes, means, settings, peak_mib, file_bytes) if means else None
 
 
-def _from_cells(grid: Grid, folder: Path, present: set[str]) -> Known | None:
-    finished = [cell for cell in grid.cells if cell.id in present]
-    step = math.ceil(len(finished) / READ_AT_MOST) or 1
-    payloads, sizes = [], []
-    for cell in finished[::step]:
-        content = files.read_bytes(Store(folder).path(cell.id)) or b""
-        payload, _ = parse(content)
-        if payload is not None and payload.get("code") == grid.study.code:
-            payloads.append(payload)
-            sizes.append(len(content))
+@dataclass(frozen=True)
+class _Read:
+    """The cell files of a folder.
+
+    Attributes:
+        sound, unusable: ids; of very many files a part is read, and all if one of these cannot be used.
+        payloads, sizes: of the sound ones that were read, sizes in bytes.
+    """
+
+    sound: set[str]
+    unusable: set[str]
+    payloads: list[dict[str, Any]]
+    sizes: list[int]
+
+
+def _read(grid: Grid, folder: Path) -> _Read:
+    store = Store(folder)
+    present = store.present()
+    there = [cell for cell in grid.cells if cell.id in present]
+    step = math.ceil(len(there) / READ_AT_MOST) or 1
+    found = _Read({cell.id for cell in there}, set(), [], [])
+    for start in range(step):
+        for cell in there[start::step]:
+            content = files.read_bytes(store.path(cell.id)) or b""
+            payload, _ = parse(content)
+            if payload is None or fault_for(payload, cell) is not None:
+                found.unusable.add(cell.id)
+            else:
+                found.payloads.append(payload)
+                found.sizes.append(len(content))
+        if not found.unusable:
+            break
+    found.sound.difference_update(found.unusable)
+    return found
+
+
+def _in_mirror(grid: Grid, url: str | None) -> set[str]:
+    mirror = mirror_of(grid, url)
+    return set() if mirror is None else mirror.present()
+
+
+def _from_cells(grid: Grid, folder: Path, read: _Read) -> Known | None:
+    payloads, sizes = read.payloads, read.sizes
     peaks = [payload["peak_mib"] for payload in payloads if payload["peak_mib"] is not None]
     return known_of(
         grid.study,

@@ -17,6 +17,7 @@ from mibounds.study.engines.base import Ended, Engine, Started, Task
 from mibounds.study.engines.local import LocalEngine
 from mibounds.study.grid import Grid, make_grid
 from mibounds.study.mirror import Mirror
+from mibounds.study.places import default_out, mirror_of
 from mibounds.study.shard import Shard
 from mibounds.study.store import Store
 from mibounds.study.study import Study, Value
@@ -44,14 +45,6 @@ class Status:
         return self.total - len(self.missing)
 
 
-def default_out(study: Study, preset: str, altered: bool, base: str | Path = "results") -> Path:
-    """Where results go: `<slug>` for the unaltered full grid alone, a folder below it for everything else."""
-    own = Path(base, study.slug)
-    if altered:
-        return own / "custom"
-    return own if preset == "full" else own / preset
-
-
 def status(
     study: Study,
     preset: str,
@@ -63,18 +56,12 @@ def status(
 ) -> Status:
     """Which cells of the grid are finished neither in `out` nor in the mirror. Reads names only."""
     grid = make_grid(study, preset, overrides, replicates)
-    return _status(grid, Path(out), _mirror_of(grid, mirror))
+    return _status(grid, Path(out), mirror_of(grid, mirror))
 
 
 def _status(grid: Grid, folder: Path, mirror: Mirror | None) -> Status:
     present = Store(folder).present() | (set() if mirror is None else mirror.present())
     return Status(len(grid.cells), tuple(cell for cell in grid.cells if cell.id not in present))
-
-
-def _mirror_of(grid: Grid, url: str | None) -> Mirror | None:
-    if url is None:
-        return None
-    return Mirror.below(url, *default_out(grid.study, grid.preset, grid.altered, base="").parts)
 
 
 def run(
@@ -152,7 +139,7 @@ def run_shard(
     if fresh:
         this.forget(packs)
     session = this.measure(packs, console, f", shard {shard}")
-    left = this.left()
+    left = this.left(console)
     return left if left.missing else this.conclude(session)
 
 
@@ -198,7 +185,7 @@ def _run_of(
     grid = make_grid(study, preset, overrides, replicates)
     folder = default_out(study, preset, grid.altered) if out is None else Path(out)
     command = record.command(grid, overrides or {}, replicates, device)
-    return _Run(grid, folder, _mirror_of(grid, mirror), engine, device, command)
+    return _Run(grid, folder, mirror_of(grid, mirror), engine, device, command)
 
 
 @dataclass(frozen=True)
@@ -223,12 +210,15 @@ class _Run:
         if self.mirror is not None:
             self.mirror.remove(cells)
 
-    def left(self) -> Status:
+    def left(self, console: Console | None) -> Status:
         """What of the whole grid is not finished. Files are read once all of them are there."""
+        from mibounds.study.progress import Reporter
+
         status = _status(self.grid, self.folder, self.mirror)
         if status.missing:
             return status
-        store = Store(self.folder)
+        say = Reporter(self.grid.study.slug, status.total, console).note
+        store = Store(self.folder, lambda line: say(f"warning: {line}"))
         if self.mirror is not None:  # what other shards measured
             self.mirror.fetch(store, (cell.id for cell in self.grid.cells))
         sound = store.finished(self.grid.cells)

@@ -87,6 +87,20 @@ def test_a_plan_before_and_after_a_run(toy, run, write_study, tmp_path: Path):
     assert study.plan(newer, tmp_path / "new", out).known is None, "another version costs who knows what"
 
 
+@pytest.mark.parametrize("read_at_most", [4000, 5])
+def test_what_a_run_would_set_aside_is_missing(
+    toy, run, write_study, tmp_path: Path, monkeypatch, read_at_most
+):
+    monkeypatch.setattr("mibounds.study.planning.READ_AT_MOST", read_at_most)
+    out, grid = run(toy, mirror=f"file://{tmp_path}/far").folder, make_grid(toy)
+    assert study.plan(grid, out, tmp_path).missing == 0
+    assert study.plan(grid, out, tmp_path, fresh=True).missing == 12
+    assert study.plan(grid, tmp_path / "new", tmp_path, mirror=f"file://{tmp_path}/far").missing == 0
+    edited = make_grid(study.load(write_study("def row(cell): return {'value': 2.0, 'status': 'ok'}")))
+    left = study.plan(edited, out, tmp_path, mirror=f"file://{tmp_path}/far")
+    assert left.missing == 12 and left.known.source.endswith("table.csv")
+
+
 def test_the_peak_of_memory_can_be_forgotten():
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("the system keeps one peak a process")
