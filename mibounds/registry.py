@@ -14,7 +14,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from mibounds.errors import StudyError, UnknownNameError
+from mibounds.errors import MiboundsError, StudyError, UnknownNameError
 
 NOT_METHODS = ("base",)
 
@@ -40,7 +40,13 @@ def load(package: str, kind: str, name: str, base: type) -> type[Any]:
     known = names(package)
     if name not in known:
         raise UnknownNameError(kind, name, known)
-    module = importlib.import_module(f"{package}.{name}")
+    try:
+        module = importlib.import_module(f"{package}.{name}")
+    except MiboundsError:
+        raise
+    except Exception as error:  # the file's own code, which may be the user's
+        why = " ".join(str(error).split())
+        raise StudyError(f"the {kind} {name!r} cannot be loaded: {type(error).__name__}: {why}") from error
     defined = [
         value
         for value in vars(module).values()

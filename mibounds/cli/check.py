@@ -18,12 +18,18 @@ def check(studies: tuple[str, ...], results: Path) -> int:
     From the tables alone; of all studies that have results, if none is named.
     """
     from mibounds.study import check as problems_of
-    from mibounds.study import load, record
+    from mibounds.study import load, names, record
 
-    chosen = named(studies, results) or [
-        (load(record.require(folder)["study"]), folder) for folder in folders(results)
-    ]
-    exit_code = 0
+    chosen, exit_code = named(studies, results), 0
+    for folder in [] if studies else folders(results):
+        slug = record.require(folder)["study"]
+        if slug in names():
+            chosen.append((load(slug), folder))
+        else:
+            click.echo(
+                f"{folder}: its study {slug!r} is not found; name the study's file: mibounds check FILE"
+            )
+            exit_code = 1
     for study, folder in chosen:
         problems = problems_of(study, folder)
         for problem in problems:

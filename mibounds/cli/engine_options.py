@@ -78,7 +78,7 @@ def engine_of(engine: str, chosen: Mapping[str, Any]) -> Engine:
     if "sbatch" in given:
         given["sbatch"] = settings("--sbatch", given["sbatch"])
     for option, name in OPTIONS.items():
-        owners = [] if name not in given else engines.owners(name)
-        if owners and engine in engines.names() and engine not in owners:
-            raise ParameterError(f"{option} belongs to the engine {' and '.join(owners)}, not to {engine}")
+        if name in given and engine in engines.names() and not engines.takes(engine, name):
+            owners = " and ".join(engines.owners(name))
+            raise ParameterError(f"{option} belongs to the engine {owners}, not to {engine}")
     return engines.make(engine, **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -37,5 +38,6 @@ def merge(folders: tuple[Path, ...], out: Path, name: str | None) -> int:
         say(f"{len(merged.left)} files were not merged")
         for line in merged.left:
             click.echo(f"  {line}", err=True)
-    click.echo(f"next: mibounds run {name or slug} --out {out}, with the preset of the shards")
+    command = shlex.join(["mibounds", "run", name or slug, "--out", str(out)])
+    click.echo(f"next: {command}, with the preset of the shards")
     return int(bool(merged.left))

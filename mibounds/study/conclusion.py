@@ -49,7 +49,7 @@ def conclude(grid: Grid, folder: Path, session: dict[str, Any]) -> Results:
     """Tables, verdicts and figures from what was written, as a later check will read it; the record last."""
     gathered = _gather(grid, folder)
     if session["resumed_cells"] == len(grid.cells):
-        session |= _earlier_session(folder, session)
+        session |= _earlier_session(grid, folder, session)
     hashes = tables.write(folder, gathered.tables)
     written = tables.read(folder, hashes)
     decided = checking.verdicts(grid.study, written)
@@ -64,9 +64,11 @@ def redraw(study: Study, folder: str | Path) -> list[Path]:
     return _draw(study, checking.read_results(folder)[1], Path(folder))
 
 
-def _earlier_session(folder: Path, session: dict[str, Any]) -> dict[str, Any]:
-    """Nothing was measured: the record goes on telling of the run that did."""
+def _earlier_session(grid: Grid, folder: Path, session: dict[str, Any]) -> dict[str, Any]:
+    """Nothing was measured: the record goes on telling of the run that did, if that was of this grid."""
     there = record.read(folder) or {}
+    if there.get("grid") != grid.sha256:
+        return {}
     names = (*session, "workers", "nodes", "device", "device_name")
     return {name: there[name] for name in names if name in there}
 

@@ -38,6 +38,13 @@ def load(name: str | Path) -> Study:
     return load_file(known[str(name)])
 
 
+def name_of(study: Study) -> str:
+    """What `load` finds it by: its slug, or else the path of its file."""
+    known = _files().get(study.slug)
+    by_slug = study.file is None or (known is not None and known.resolve() == study.file)
+    return study.slug if by_slug else str(study.file)
+
+
 def load_file(path: Path) -> Study:
     """The STUDY that the file defines; a broken file is a StudyError that names its line."""
     path = path.resolve()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mibounds.errors import ParameterError, StudyError, UnknownNameError
-from mibounds.study.cell import Cell, Pack
+from mibounds.study.cell import Cell, Pack, digest
 from mibounds.study.overrides import axis_values
 from mibounds.study.study import REPLICATE, Axis, Study, Value
 
@@ -28,6 +29,11 @@ class Grid:
     altered: bool
     cells: tuple[Cell, ...]
     packs: tuple[Pack, ...]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of its cells' ids: which grid it is."""
+        return digest([cell.id for cell in self.cells])
 
 
 def make_grid(

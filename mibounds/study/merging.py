@@ -63,8 +63,11 @@ def merge(folders: Sequence[str | Path], out: str | Path, study: Study | None = 
 
 def _places(folder: Path, study: Study | None) -> list[Path]:
     """The folders `cells` in a results folder, or in those below it that are of the study."""
-    below = sorted(folder.glob("*/cells" if study is None else f"{study.slug}/cells"))
-    found = [place for place in (folder / "cells", *below) if place.is_dir()]
+    try:
+        below = sorted(folder.glob("*/cells" if study is None else f"{study.slug}/cells"))
+        found = [place for place in (folder / "cells", *below) if place.is_dir()]
+    except OSError as error:  # such as a name that is too long
+        raise StoreError(f"cannot read {folder}: {error.strerror or error}") from error
     if not found:
         raise ParameterError(f"no cells in {folder}: expected a folder that a run wrote, or one of its --out")
     return found
@@ -86,7 +89,12 @@ def _only_study(sources: Sequence[Path]) -> Study:
     if len(slugs) != 1:
         there = f"cells of {', '.join(sorted(slugs))}" if slugs else "no cell that can be read"
         raise ParameterError(f"the folders hold {there}; say with --study which study is meant")
-    return find.load(slugs.pop())
+    slug = slugs.pop()
+    if slug not in find.names():
+        raise ParameterError(
+            f"the folders hold cells of {slug}, which is not found; name its file with --study"
+        )
+    return find.load(slug)
 
 
 def _content(path: Path) -> bytes:

@@ -17,6 +17,10 @@ def parse_overrides(study: Study, texts: Sequence[str]) -> dict[str, Axis]:
         if not equals or not values:
             raise ParameterError(f"expected axis=value,value...; got {text!r}")
         declared = _declared(study, axis)
+        if axis in overrides:
+            raise ParameterError(
+                f"axis {axis!r} is set twice; give all its values at once: {axis}=value,value..."
+            )
         overrides[axis] = axis_values(study, axis, [_parse(declared, value) for value in values.split(",")])
     return overrides
 

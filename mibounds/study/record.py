@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from mibounds import files
 from mibounds.errors import StoreError
-from mibounds.study.cell import digest
+from mibounds.study import find
 from mibounds.study.grid import Grid
 from mibounds.study.record_shape import fault_of
 from mibounds.study.study import TABLE, Tables, Value
@@ -47,7 +48,7 @@ def make(
         "version": study.version,
         "preset": grid.preset,
         "altered": grid.altered,
-        "grid": digest([cell.id for cell in grid.cells]),
+        "grid": grid.sha256,
         "axes": grid.axes,
         "settings": grid.settings,
         "widths": _widths(grid, gathered.made),
@@ -71,11 +72,11 @@ def make(
 
 def command(grid: Grid, overrides: Mapping[str, Sequence[Value]], replicates: int | None, device: str) -> str:
     """The command line that gives this grid again."""
-    words = ["mibounds", "run", grid.study.slug, "--preset", grid.preset]
+    words = ["mibounds", "run", find.name_of(grid.study), "--preset", grid.preset]
     for axis, values in overrides.items():
         words += ["--set", f"{axis}={','.join(map(str, values))}"]
     words += [] if replicates is None else ["--replicates", str(replicates)]
-    return " ".join([*words, "--device", device])
+    return shlex.join([*words, "--device", device])
 
 
 def write(folder: Path, record: dict[str, Any]) -> None:

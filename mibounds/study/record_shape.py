@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mibounds.study.study import TABLE
 from mibounds.study.verdict import OUTCOMES
 
 NUMBER, TEXT = (int, float), (str,)
@@ -45,6 +46,8 @@ def fault_of(record: Any) -> str | None:
     for name, sha256 in record["tables"].items():
         if Path(name).name != name or not isinstance(sha256, str):
             return f"it names the table {name!r:.40}"
+    if f"{TABLE}.csv" not in record["tables"]:
+        return f"it does not name {TABLE}.csv"
     if not all(isinstance(values, list) for values in record.get("axes", {}).values()):
         return "an axis has no list of values"
     if not all(isinstance(made, dict) for made in record.get("made", ())):

@@ -198,6 +198,8 @@ def fault_for(payload: dict[str, Any], cell: Cell) -> str | None:
 def _plain_row(cell: Cell, table: str, row: Row) -> dict[str, Any]:
     plain = {name: _plain(value) for name, value in row.items()}
     for name, value in plain.items():
+        if not isinstance(name, str):
+            raise StudyError(f"columns of {table!r} in {cell!r} must be called by texts; got {name!r}")
         if not (value is None or isinstance(value, (str, int, float, bool))):
             raise StudyError(
                 f"column {name!r} of {table!r} in {cell!r} must hold one number or text; got {value!r}"

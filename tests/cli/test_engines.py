@@ -27,7 +27,8 @@ MISTAKES = {
         ("--engine", "slurm", "--workers", "2"),
         "--workers belongs to the engine local, not to slurm",
     ),
-    "no limit": (("--limit", "0"), "the limit of a pack must be more than 0 minutes; got 0"),
+    "no limit": (("--limit", "0"), "the limit of a pack must be a number of minutes, more than 0; got 0"),
+    "an endless limit": (("--limit", "inf"), "must be a number of minutes, more than 0; got inf"),
     "a share below none": (
         ("--engine", "ray", "--gpus-per-pack", "-1"),
         "gpus per pack must be 0 or more; got -1",

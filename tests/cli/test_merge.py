@@ -20,6 +20,8 @@ def test_two_machines_and_one_conclusion(toy, mibounds):
     spoilt.write_text(whole)
     answer = mibounds("merge", "machine_1", "machine_2", "--out", "both", "--study", "toy")
     assert (answer.code, answer.err) == (0, "") and "1 cells added to both/toy, 5 were there" in answer.out
+    answer = mibounds("merge", "both", "--out", "of two words")
+    assert "next: mibounds run toy --out 'of two words'," in answer.out
     answer = mibounds(*SHARDED, "--out", "both")
     assert answer.code == 0 and "table    both/toy/table.csv (6 rows, 0 not ok)" in answer.out
 
@@ -30,6 +32,8 @@ def test_no_such_shard_and_no_such_folder(toy, mibounds):
         assert answer.code == 2 and "i/n with i from 1 to n" in answer.error
     answer = mibounds("merge", "nowhere", "--out", "both")
     assert answer.code == 2 and "no cells in nowhere" in answer.error
+    answer = mibounds("merge", "n" * 300, "--out", "both")
+    assert answer.code == 2 and "File name too long" in answer.error
     Path("empty/cells").mkdir(parents=True)
     answer = mibounds("merge", "empty", "--out", "both")
     assert answer.code == 2 and "--study" in answer.error

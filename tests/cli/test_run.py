@@ -174,6 +174,47 @@ def test_check_agrees_with_its_own_record(finished, toy, mibounds):
     assert mibounds("check", "--results", "results/toy") == everything, "one study's own folder will do"
 
 
+def test_a_study_by_its_path_is_named_by_it(toy, mibounds, monkeypatch):
+    """What no name finds is no reason to check nothing else."""
+    monkeypatch.delenv("MIBOUNDS_PATH")
+    assert mibounds("run", str(toy), *RUN[2:]).code == 0
+    record = json.loads(Path("results/toy/record.json").read_text())
+    assert record["command"].startswith(f"mibounds run {toy} ")
+    answer = mibounds("check")
+    assert (
+        answer.code == 1 and "results/toy: its study 'toy' is not found; name the study's file" in answer.out
+    )
+    assert mibounds("check", str(toy)).code == 0
+    answer = mibounds("merge", "results", "--out", "merged")
+    assert answer.code == 2 and "name its file with --study" in answer.error
+
+
+def test_a_record_tells_of_its_own_grid(toy, mibounds):
+    assert mibounds(*RUN, "--set", "scale=1,2", "--set", "kind=sound").code == 0
+    assert mibounds(*RUN, "--set", "scale=1").code == 0
+    record = json.loads(Path("results/toy/custom/record.json").read_text())
+    assert record["cells"] == 3 and "--set scale=1.0 " in record["command"] + " "
+
+
+def test_an_engine_that_is_broken_troubles_no_other(toy, mibounds, monkeypatch):
+    from mibounds.study import engines
+
+    broken = toy.parents[1] / "engines"
+    broken.mkdir()
+    (broken / "broken.py").write_text("def")
+    monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(broken)])
+    assert mibounds(*RUN).code == 0
+    answer = mibounds("run", "toy", "--engine", "broken")
+    assert answer.code == 2 and "the engine 'broken' cannot be loaded: SyntaxError" in answer.error
+
+
+def test_check_finds_a_table_that_the_record_does_not_name(finished, mibounds):
+    path = finished / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tables": {}}))
+    answer = mibounds("check")
+    assert answer.code == 2 and "it does not name table.csv" in answer.error
+
+
 def test_check_finds_a_changed_number(finished, mibounds):
     table = finished / "table.csv"
     table.write_text(table.read_text().replace("2.0,ok", "-2.0,ok"))

@@ -123,6 +123,7 @@ def test_overrides_are_read_with_the_types_of_the_study(toy: Study):
         (["scale=1,1"], ParameterError, "each once"),
         (["scale"], ParameterError, "expected axis=value"),
         (["scale="], ParameterError, "expected axis=value"),
+        (["scale=1", "scale=2"], ParameterError, "'scale' is set twice"),
     ],
 )
 def test_overrides_that_fit_no_axis_are_refused(toy: Study, texts, error, match):

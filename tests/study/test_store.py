@@ -68,6 +68,7 @@ def test_scalars_of_numpy_become_plain(store: Store, cell: Cell):
         ({"status": "ok", "values": [1.0]}, "one number or text"),
         ({"status": "ok", "values": np.zeros(2)}, "one number or text"),
         ([], "no row"),
+        ({2: 0.1, "status": "ok"}, "called by texts; got 2"),
     ],
 )
 def test_rows_that_are_not_tidy_are_refused(store: Store, cell: Cell, rows, match):

@@ -41,9 +41,14 @@ def make(name: str, **options: Any) -> Engine:
     return _class(name)(**options)
 
 
+def takes(name: str, option: str) -> bool:
+    """Whether the engine of this name takes this option."""
+    return option in _parameters(name)
+
+
 def owners(option: str) -> list[str]:
     """The engines that take this option."""
-    return [name for name in names() if option in _parameters(name)]
+    return [name for name in names() if takes(name, option)]
 
 
 def _parameters(name: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -94,8 +95,8 @@ def require_limit(minutes: float | None) -> float | None:
     """The limit of a pack in seconds, None for no limit. Raises: ParameterError."""
     if minutes is None:
         return None
-    if not minutes > 0:
-        raise ParameterError(f"the limit of a pack must be more than 0 minutes; got {minutes:g}")
+    if not 0 < 60 * minutes <= threading.TIMEOUT_MAX:
+        raise ParameterError(f"the limit of a pack must be a number of minutes, more than 0; got {minutes:g}")
     return 60 * minutes
 
 
