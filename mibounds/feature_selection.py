@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mibounds.data.arrays import unblended
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators import Estimate, estimate
 from mibounds.pairwise import kind_of, method_for, p_value
@@ -130,6 +131,7 @@ class MutualInformationSelector(SelectorMixin, BaseEstimator):
         return self
 
     def _checked(self, X: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        y = y if y is None or hasattr(y, "dtype") else unblended(y)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         type_of_target(y, raise_unknown=True)
         return X, y

@@ -82,6 +82,13 @@ def test_labels_may_be_text():
     )
 
 
+def test_a_label_that_is_missing_is_no_label():
+    X, y = noise_and_signal()
+    words = ["no" if flag else float("nan") for flag in y]
+    with pytest.raises(ValueError, match="NaN"):
+        MutualInformationSelector(k=1).fit(X, words)
+
+
 def test_the_estimator_keeps_its_parameters_and_its_estimate():
     X, y = noise_and_signal()
     estimator = MutualInformationEstimator("ksg", seed=3, options={"neighbours": 5})
