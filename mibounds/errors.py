@@ -25,11 +25,11 @@ class ParameterError(MiboundsError, ValueError):
 class UnknownNameError(MiboundsError, LookupError):
     """No study, bound, distribution, column ... has this name; the nearest known one is suggested."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+    def __init__(self, kind: str, name: str, known: Iterable[str], remark: str = ""):
         known = sorted(known)
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
         advice = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"unknown {kind} {name!r}; {advice}")
+        super().__init__(f"unknown {kind} {name!r}; {advice}{remark and f'; {remark}'}")
 
 
 class DivergedError(MiboundsError, ArithmeticError):

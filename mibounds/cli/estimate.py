@@ -57,7 +57,9 @@ def estimate(
     """Estimate the MI between columns of a file.
 
     FILE ends in .csv, .tsv, .parquet, .npz or .npy. COLUMNS are names, patterns, positions from 0 or
-    ranges of them, joined by commas; the name of a 2-d array stands for all its columns.
+    ranges of them, joined by commas; the name of a 2-d array stands for all its columns. The first line
+    of a .csv or .tsv names the columns; where it holds numbers alone, it is data, and columns are named
+    by their positions.
     """
     from mibounds.estimators import estimate_file
 
