@@ -122,7 +122,7 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
         warnings += _duplicates(np.hstack([*kept.values()]))
     categories = [sides[side].categories if side in sides else {} for side in ("x", "y", "z")]
     names = {side: of_side.names for side, of_side in sides.items()}
-    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories, names)
+    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories, names=names)
 
 
 def _and(words: Sequence[str]) -> str:

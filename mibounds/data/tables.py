@@ -121,8 +121,8 @@ def select_columns(table: Table, selection: str) -> DataFrame:
         )
     others = {name: column.dtype for name, column in chosen.items() if column.dtype.kind not in "biufcUO"}
     if others:
-        first = next(iter(others.values()))
-        held = "dates" if first.kind in "mM" else f"values of the type {first}"
+        dtype = next(iter(others.values()))
+        held = "dates" if dtype.kind in "mM" else f"values of the type {dtype}"
         raise DataError(
             f"{table.source} holds {held} in {listed(list(others))}; expected columns of numbers or text"
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 MOSTLY = 0.9  # of the rows
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d.*)?")
@@ -19,7 +22,7 @@ def is_number(text: str) -> bool:
     return True
 
 
-def suspected(entries: Sequence[str]) -> str:
+def suspected(entries: Sequence[str] | NDArray[Any]) -> str:
     """What text seems to hold instead of categories, with an entry that shows it; "" for what seems plain.
 
     Text that is numbers throughout is plain: whoever passes numbers as text wants categories.

@@ -33,7 +33,7 @@ def _of_far_values(samples: Samples, far_out_from: float) -> Iterator[str]:
     for side, (values, categories) in samples.sides().items():
         far = [i for i in np.flatnonzero(spread_by_quartiles(values) > far_out_from) if i not in categories]
         if far:
-            names = [samples.name_of(side, i) for i in far]
+            names = [samples.name_of(side, int(i)) for i in far]
             yield (
                 f"{side} has values so far out, in column {listed(names)}, that the others are crowded together and "
                 "their dependence is missed: take a method by ranks, such as ksg_extrapolated or auto, or the column's "
