@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class MiboundsError(Exception):
-    """Base of all errors raised on purpose; the command line prints it on one line and exits with 2."""
+    """Base of all errors raised on purpose; the command line prints it on one line and exits with 2, or as it says."""
 
 
 class ShapeError(MiboundsError, ValueError):
@@ -33,7 +33,7 @@ class UnknownNameError(MiboundsError, LookupError):
 
 
 class DivergedError(MiboundsError, ArithmeticError):
-    """A training reached values that are not finite, and no earlier state of it can be reported."""
+    """A training reached values that are not finite, and no earlier state of it can be reported; the exit code is 1."""
 
 
 class StudyError(MiboundsError):
