@@ -120,9 +120,9 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
     kept = {side: of_side.values for side, of_side in sides.items()}
     if not (repeats_expected or all(of_side.is_categorical() for of_side in sides.values())):
         warnings += _duplicates(np.hstack([*kept.values()]))
-    categories = [sides[side].categories if side in sides else {} for side in ("x", "y", "z")]
+    of_x, of_y, of_z = (sides[side].categories if side in sides else {} for side in ("x", "y", "z"))
     names = {side: of_side.names for side, of_side in sides.items()}
-    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories, names=names)
+    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), of_x, of_y, of_z, names)
 
 
 def _and(words: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def build(method: str, **options: Any) -> Estimator:
         raise UnknownNameError("method", method, methods())
     own = _parameters(bound) if bound else set()
     known = (_parameters(chosen) | own) - ({"bound"} if bound else set())
-    flags = _parameters(chosen, "bool") | (_parameters(bound, "bool") if bound else set())
+    flags = _flags(chosen) | (_flags(bound) if bound else set())
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of {method}", name, known)
@@ -90,9 +90,13 @@ def build(method: str, **options: Any) -> Estimator:
         raise ParameterError(f"an option of {method} has a value of the wrong kind: {error}") from error
 
 
-def _parameters(method: type, of_type: str | None = None) -> set[str]:
-    annotated = {f.name: f.type if isinstance(f.type, str) else f.type.__name__ for f in fields(method)}
-    return {name for name, annotation in annotated.items() if of_type in (None, annotation)}
+def _parameters(method: type) -> set[str]:
+    return {f.name for f in fields(method)}
+
+
+def _flags(method: type) -> set[str]:
+    """The parameters that are annotated as bool, by name where annotations are postponed."""
+    return {f.name for f in fields(method) if f.type in (bool, "bool")}
 
 
 def estimate(
