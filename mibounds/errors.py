@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class MiboundsError(Exception):
-    """Base of all errors raised on purpose; the command line prints it on one line and exits with 2."""
+    """Base of all errors raised on purpose; the command line prints it on one line and exits with 2, or as it says."""
 
 
 class ShapeError(MiboundsError, ValueError):
@@ -25,15 +25,15 @@ class ParameterError(MiboundsError, ValueError):
 class UnknownNameError(MiboundsError, LookupError):
     """No study, bound, distribution, column ... has this name; the nearest known one is suggested."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+    def __init__(self, kind: str, name: str, known: Iterable[str], remark: str = ""):
         known = sorted(known)
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
         advice = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"unknown {kind} {name!r}; {advice}")
+        super().__init__(f"unknown {kind} {name!r}; {advice}{remark and f'; {remark}'}")
 
 
 class DivergedError(MiboundsError, ArithmeticError):
-    """A training reached values that are not finite, and no earlier state of it can be reported."""
+    """A training reached values that are not finite, and no earlier state of it can be reported; the exit code is 1."""
 
 
 class StudyError(MiboundsError):

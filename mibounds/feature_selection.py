@@ -6,12 +6,13 @@ Needs scikit-learn, which no other part of the package does: pip install 'miboun
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mibounds.data.arrays import unblended
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators import Estimate, estimate
 from mibounds.pairwise import kind_of, method_for, p_value
@@ -24,6 +25,20 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise DataError("this takes scikit-learn 1.6 or later: pip install 'mibounds[examples]'") from error
+
+
+OF_ESTIMATE = ("x", "y", "given", "method", "seed", "confidence")
+
+
+def _options(options: Any) -> dict[str, Any]:
+    """The method's parameters, by name. Raises: ParameterError for what is none of these."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise ParameterError(f"options must be the method's parameters by name; got {options!r}")
+    if other := [name for name in options if name in OF_ESTIMATE]:
+        raise ParameterError(f"options must be the method's parameters; got {', '.join(map(repr, other))}")
+    return dict(options)
 
 
 class MutualInformationEstimator(BaseEstimator):
@@ -65,9 +80,8 @@ class MutualInformationEstimator(BaseEstimator):
 
     def estimate(self, X: Any, y: Any) -> Estimate:
         """The `Estimate`, without keeping it."""
-        return estimate(
-            X, y, method=self.method, seed=self.seed, confidence=self.confidence, **(self.options or {})
-        )
+        options = _options(self.options)
+        return estimate(X, y, method=self.method, seed=self.seed, confidence=self.confidence, **options)
 
 
 class MutualInformationSelector(SelectorMixin, BaseEstimator):
@@ -116,32 +130,38 @@ class MutualInformationSelector(SelectorMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> MutualInformationSelector:
         """Estimates each column of `X`, `n x n_features` numbers, against `y`, `n` numbers or labels.
 
-        Raises: ParameterError for k; ValueError by scikit-learn's checks; as `estimate`.
+        Raises: ParameterError for k, alpha or options; ValueError by scikit-learn's checks; as `estimate`.
         """
         if self.k != "significant" and (not isinstance(self.k, Integral) or self.k < 1):
             raise ParameterError(f"k must be an integer, at least 1, or 'significant'; got {self.k!r}")
-        if self.options and self.method is None:
+        if not isinstance(self.alpha, Real) or not 0 < self.alpha < 1:
+            raise ParameterError(f"alpha must lie between 0 and 1; got {self.alpha!r}")
+        options = _options(self.options)
+        if options and self.method is None:
             raise ParameterError("options are a method's; expected method beside them")
         X, y = self._checked(X, y)
-        found = [self._estimate(column, y) for column in X.T]
+        found = [self._estimate(column, y, options) for column in X.T]
         self.estimates_ = found
-        self.scores_ = np.array([one.nats if one else 0.0 for one in found])
-        self.p_values_ = np.array([p_value(one) if one else 1.0 for one in found])
+        self.scores_: NDArray[np.float64] = np.array([one.nats if one else 0.0 for one in found])
+        self.p_values_: NDArray[np.float64] = np.array([p_value(one) if one else 1.0 for one in found])
         return self
 
     def _checked(self, X: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        y = y if y is None or hasattr(y, "dtype") else unblended(y)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         type_of_target(y, raise_unknown=True)
         return X, y
 
-    def _estimate(self, feature: NDArray[np.float64], y: NDArray[Any]) -> Estimate | None:
+    def _estimate(
+        self, feature: NDArray[np.float64], y: NDArray[Any], options: dict[str, Any]
+    ) -> Estimate | None:
         import pandas as pd
 
         if np.ptp(feature) == 0 or len(np.unique(y)) == 1:
             return None
         x_column, y_column = pd.Series(feature), pd.Series(y)
         method = self.method or method_for(kind_of(x_column), kind_of(y_column))
-        return estimate(x_column, y_column, method=method, seed=self.seed, **(self.options or {}))
+        return estimate(x_column, y_column, method=method, seed=self.seed, **options)
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self)

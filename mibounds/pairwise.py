@@ -10,11 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mibounds.data.categories import repeated
 from mibounds.errors import DataError, MiboundsError, ParameterError
 from mibounds.statistics import holm
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 Kind = Literal["discrete", "rounded", "continuous"]
 
 MOST_DISCRETE_VALUES = 20
+FEW = 40  # rows: of fewer, parts say little about how an estimate scatters
+FEW_SAID = "the p-value is not to be trusted: only {} pairs"
 ROUNDED = 0.01  # of the rows repeat a value: ties that ksg would be misled by
 
 
@@ -95,7 +99,8 @@ def pairwise(
         p_value, p_holm, warnings, status. A pair that cannot be estimated has a status that says why, and no numbers.
 
         p_value is of no information, one-sided, by the estimate over its standard error, which the interval's half
-        width tells under a normal law; p_holm is adjusted for all pairs by Holm's procedure.
+        width tells under a normal law; a warning says that it is not to be trusted under 40 rows. p_holm is adjusted
+        for all pairs by Holm's procedure.
 
     Raises: DataError for what is no DataFrame, fewer than two columns, no rows, or two columns of one name;
         UnknownNameError; ParameterError.
@@ -110,6 +115,7 @@ def pairwise(
     import pandas as pd
 
     from mibounds.estimators import build
+    from mibounds.estimators.base import require_confidence
 
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"table must be a pandas DataFrame; got {type(table).__name__}")
@@ -119,14 +125,17 @@ def pairwise(
         raise DataError("expected rows; the table has none")
     names = [str(name) for name in table.columns]
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = repeated(names)
         raise DataError(
             f"two columns must not have one name; got {', '.join(map(repr, twice[:8]))} more than once"
         )
-    if workers < 1:
-        raise ParameterError(f"workers must be at least 1; got {workers}")
-    if not 0 < confidence < 1:
-        raise ParameterError(f"confidence must lie between 0 and 1; got {confidence}")
+    if not isinstance(workers, Integral) or workers < 1:
+        raise ParameterError(f"workers must be at least 1; got {workers!r}")
+    confidence = require_confidence(confidence)
+    if not 0 < half_width(confidence) < math.inf:
+        raise ParameterError(
+            f"confidence is too near 0 or 1 for an interval to tell p-values; got {confidence}"
+        )
     if method is not None:
         build(method)
     columns = {str(name): column for name, column in table.items()}
@@ -150,12 +159,25 @@ def pairwise(
 
 
 def p_value(found: Estimate) -> float:
-    """One-sided, of no information: by the estimate over the standard error that its interval tells."""
-    from scipy.special import ndtr, ndtri
+    """One-sided, of no information: by the estimate over the standard error that its interval tells.
+
+    NaN where it tells none, since it is infinite, or at a confidence that is nearly 0 or 1.
+    """
+    from scipy.special import ndtr
 
     low, high = found.interval
-    error = (high - low) / 2 / float(ndtri((1 + found.confidence) / 2))
+    in_errors = half_width(found.confidence)
+    if not (0 < in_errors < math.inf and math.isfinite(high - low)):
+        return math.nan
+    error = (high - low) / 2 / in_errors
     return float(ndtr(-found.nats / error)) if error > 0 else float(found.nats <= 0)
+
+
+def half_width(confidence: float) -> float:
+    """Of a normal interval, in standard errors; 0 or inf at a confidence that floats hold no nearer to 0 or 1."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + confidence) / 2))
 
 
 def square(table: DataFrame, value: str = "estimate_nats") -> DataFrame:
@@ -178,13 +200,14 @@ def _measured(x: Series, y: Series, method: str, seed: int, confidence: float) -
         numbers = dict.fromkeys(("estimate_nats", "low_nats", "high_nats", "p_value"), math.nan)
         return {"n_samples": len(x)} | numbers | {"warnings": "", "status": f"failed: {error}"}
     low, high = found.interval
+    few = [FEW_SAID.format(len(x))] if len(x) < FEW else []
     return {
         "n_samples": len(x),
         "estimate_nats": found.nats,
         "low_nats": low,
         "high_nats": high,
         "p_value": p_value(found),
-        "warnings": "; ".join(found.warnings),
+        "warnings": "; ".join([*few, *found.warnings]),
         "status": "ok",
     }
 

@@ -295,6 +295,34 @@ def test_columns_that_are_not_there(selection, error, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("t.csv", "a;b\n1;2\n", "its first line is one column that holds ';'; columns must be parted by ','"),
+        ("t.csv", "a\tb\n1\t2\n", "one column that holds '\\t'; columns must be parted by ','"),
+        ("t.tsv", "a,b\n1,2\n", "one column that holds ','; columns must be parted by '\\t'"),
+        ("t.csv", "1,2\n3,4\n", "its first line holds numbers alone and was read as data"),
+    ],
+)
+def test_a_column_that_is_not_there_for_its_first_line(tmp_path, name, text, said):
+    table = read_table(write(tmp_path / name, text))
+    for term in ("b", "2"):
+        with pytest.raises((UnknownNameError, ParameterError)) as caught:
+            select_columns(table, term)
+        assert str(caught.value).endswith(said)
+
+
+def test_arrays_of_another_type_are_named_by_it(tmp_path):
+    np.savez(
+        tmp_path / "t.npz", pair=np.zeros(N, dtype=[("a", int), ("b", float)]), word=np.array([b"ab"] * N)
+    )
+    table = read_table(tmp_path / "t.npz")
+    with pytest.raises(DataError, match=r"values of the type \[\('a', '<i8'\), \('b', '<f8'\)\] in 'pair'"):
+        select_columns(table, "pair")
+    with pytest.raises(DataError, match=r"values of the type \|S2 in 'word'"):
+        select_columns(table, "word")
+
+
 def test_a_column_is_on_one_side():
     x, y = select_sides(TABLE, "left,a", "c")
     assert x.shape == (N, 4) and list(y) == ["c"]
@@ -324,6 +352,7 @@ def unreadable_files(folder: Path) -> dict[str, tuple[Path, str]]:
     np.save(folder / "flat.npy", np.zeros(9))
     np.save(folder / "evil.npy", np.array([Mischief()], dtype=object))
     np.savez(folder / "evil.npz", x=np.array([Mischief()], dtype=object))
+    np.savez(folder / "twice.npz", m=np.zeros((9, 2)), m_0=np.ones(9))
     (folder / "latin.csv").write_bytes("höhe,b\n1,2\n".encode("latin-1"))
     (folder / "folder.csv").mkdir()
     return {
@@ -346,6 +375,11 @@ def unreadable_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "cut npy": (truncated(folder / "cut.npy"), "truncated"),
         "cut npz": (truncated(folder / "cut.npz"), "truncated"),
         "1-d npy": (folder / "flat.npy", "expected n x columns"),
+        "a column of two arrays": (folder / "twice.npz", "a column twice: 'm_0'"),
+        "another separator, longer rows": (
+            write(folder / "decimals.csv", "a;b\n1,5;2,5\n"),
+            "one column that holds ';'; columns must be parted by ','",
+        ),
         "pickle in npy": (folder / "evil.npy", "nothing is unpickled"),
         "pickle in npz": (folder / "evil.npz", "nothing is unpickled"),
     }

@@ -82,6 +82,13 @@ def test_labels_may_be_text():
     )
 
 
+def test_a_label_that_is_missing_is_no_label():
+    X, y = noise_and_signal()
+    words = ["no" if flag else float("nan") for flag in y]
+    with pytest.raises(ValueError, match="NaN"):
+        MutualInformationSelector(k=1).fit(X, words)
+
+
 def test_the_estimator_keeps_its_parameters_and_its_estimate():
     X, y = noise_and_signal()
     estimator = MutualInformationEstimator("ksg", seed=3, options={"neighbours": 5})
@@ -101,11 +108,24 @@ def test_the_estimator_keeps_its_parameters_and_its_estimate():
         ({"k": 0}, "k must be"),
         ({"k": "most"}, "k must be"),
         ({"options": {"neighbours": 2}}, "expected method"),
+        ({"alpha": "x"}, "alpha must lie between 0 and 1; got 'x'"),
+        ({"alpha": 2}, "alpha must lie"),
+        ({"alpha": float("nan")}, "alpha must lie"),
     ],
 )
 def test_mistakes_are_named(parameters, said):
     with pytest.raises(ParameterError, match=said):
         MutualInformationSelector(**parameters).fit(*noise_and_signal(60))
+
+
+@pytest.mark.parametrize(
+    "options", [{"seed": 1}, {"x": 1}, [1], {1: 2}, {"method": "ksg"}, {"given": [1, 2]}]
+)
+@pytest.mark.parametrize("kind", [MutualInformationSelector, MutualInformationEstimator])
+def test_options_are_the_methods_alone(kind, options):
+    X, y = noise_and_signal(60)
+    with pytest.raises(ParameterError, match="options must be the method's parameters"):
+        kind(method="gaussian", options=options).fit(X, y)
 
 
 def test_without_scikit_learn_the_extra_is_named_and_the_rest_works():

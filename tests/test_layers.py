@@ -40,8 +40,8 @@ MAY_IMPORT = {
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
     "estimators": MODELS | {"confidence_limits", "data", "optimization", "stacked", "statistics", "training"},
-    "pairwise": {"errors", "estimators", "statistics"},
-    "feature_selection": {"errors", "estimators", "pairwise", "statistics"},
+    "pairwise": {"data", "errors", "estimators", "statistics"},
+    "feature_selection": {"data", "errors", "estimators", "pairwise", "statistics"},
     "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
     "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},

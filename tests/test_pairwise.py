@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mibounds
 from mibounds.errors import DataError, ParameterError, UnknownNameError
-from mibounds.pairwise import kind_of, method_for, pairwise, square
+from mibounds.pairwise import kind_of, method_for, p_value, pairwise, square
 from mibounds.plots.matrix import draw_matrix, linkage_of
 from mibounds.statistics import holm
 
@@ -113,7 +115,12 @@ def test_columns_that_share_most_are_joined_first_and_drawn_side_by_side():
     ("options", "error", "said"),
     [
         ({"workers": 0}, ParameterError, "workers must be at least 1"),
+        ({"workers": "2"}, ParameterError, "workers must be at least 1; got '2'"),
+        ({"workers": None}, ParameterError, "workers must be at least 1; got None"),
         ({"confidence": 1.0}, ParameterError, "confidence must lie between 0 and 1"),
+        ({"confidence": "0.95"}, ParameterError, "confidence must lie between 0 and 1; got '0.95'"),
+        ({"confidence": 1e-17}, ParameterError, "confidence is too near 0 or 1"),
+        ({"method": 1}, ParameterError, "method must be the name"),
         ({"method": "kgs"}, UnknownNameError, "'ksg'"),
     ],
 )
@@ -122,3 +129,17 @@ def test_mistakes_are_named(options, error, said):
         pairwise(TABLE, **options)
     with pytest.raises(DataError, match="two columns or more; got 1"):
         pairwise(TABLE[["height"]])
+
+
+def test_of_few_rows_no_p_value_is_zero_and_a_warning_says_what_it_is_worth():
+    for n in (10, 11, 39):
+        found = pairwise(TABLE.head(n)[["height", "weight"]])
+        assert found["p_value"][0] > 0 and found["low_nats"][0] < found["high_nats"][0]
+        assert found["warnings"][0].startswith(f"the p-value is not to be trusted: only {n} pairs")
+    assert "p-value" not in pairwise(TABLE.head(40)[["height", "weight"]])["warnings"][0]
+
+
+def test_an_interval_that_tells_no_error_tells_no_p_value():
+    found = mibounds.estimate(TABLE["height"], TABLE["weight"], method="gaussian")
+    assert np.isnan(p_value(replace(found, interval=(-np.inf, np.inf), confidence=1 - 2**-53)))
+    assert np.isnan(p_value(replace(found, interval=(found.nats, found.nats), confidence=1e-17)))

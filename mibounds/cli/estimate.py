@@ -57,9 +57,12 @@ def estimate(
     """Estimate the MI between columns of a file.
 
     FILE ends in .csv, .tsv, .parquet, .npz or .npy. COLUMNS are names, patterns, positions from 0 or
-    ranges of them, joined by commas; the name of a 2-d array stands for all its columns.
+    ranges of them, joined by commas; the name of a 2-d array stands for all its columns. The first line
+    of a .csv or .tsv names the columns; where it holds numbers alone, it is data, and columns are named
+    by their positions.
     """
     from mibounds.estimators import estimate_file
+    from mibounds.estimators.base import finite_or_none
 
     options = method_options(method, critic, texts)
     with waiting(f"estimating by {method}"):
@@ -73,8 +76,8 @@ def estimate(
     nats = (found.nats, *found.interval)
     value, low, high = (number / math.log(2) for number in nats)
     if as_json:
-        in_bits = {"bits": value, "interval_bits": [low, high]} if bits else {}
-        click.echo(json.dumps(found.as_dict() | in_bits, indent=2))
+        in_bits = {"bits": finite_or_none(value), "interval_bits": [*map(finite_or_none, (low, high))]}
+        click.echo(json.dumps(found.as_dict() | (in_bits if bits else {}), indent=2))
         return
     if bits:
         click.echo(f"{value:.3f} bits ({found.confidence:.0%} interval {low:.3f} to {high:.3f})")

@@ -1,6 +1,6 @@
 """The command `mibounds`: its sub-commands, its exit codes, and errors on one line.
 
-Exit codes: 0 done, 1 a claim's check or a run failed, 2 the user's input, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 a claim's check, a run or a training failed, 2 the user's input, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mibounds.cli.report import report
 from mibounds.cli.run import run
 from mibounds.cli.status import status
 from mibounds.cli.verdicts import verdicts
-from mibounds.errors import MiboundsError, ParameterError, UnknownNameError
+from mibounds.errors import DivergedError, MiboundsError, ParameterError, UnknownNameError
 
 OK, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
@@ -87,9 +87,27 @@ def call(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         say(_usage(error))
         return BAD_INPUT
+    except DivergedError as error:
+        say(str(error))
+        return FAILED
     except MiboundsError as error:
         say(str(error))
         return BAD_INPUT
+    except OSError as error:  # such as a full disk behind standard output
+        say(f"the operating system refused: {error}")
+        return FAILED
+    except (MemoryError, RuntimeError) as error:
+        if not _ran_out(error):
+            raise
+        say("memory did not suffice; take fewer rows, columns or units of a critic")
+        return FAILED
+
+
+def _ran_out(error: BaseException) -> bool:
+    from mibounds.study.workers.memory import ran_out
+
+    # Of what is so large that its bytes cannot even be counted, torch says this.
+    return ran_out(error) or "Storage size calculation overflowed" in str(error)
 
 
 def _require_text(arguments: Sequence[str]) -> None:
@@ -122,7 +140,14 @@ def _usage(error: click.ClickException) -> str:
 
 def main() -> None:
     """The console script."""
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What is left unwritten would be tried once more at the end, and be a second message.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or FAILED
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mibounds.cli.errors import say, say_all
 from mibounds.cli.waiting import waiting
+from mibounds.errors import DataError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -45,7 +46,7 @@ def matrix(
 
     Writes table.csv (always in nats), matrix.png and matrix.svg into --out. By default two continuous columns are
     estimated by ksg, a discrete one beside numbers by ross, two discrete ones by discrete, and rounded numbers by
-    mixed.
+    mixed. It is an error if no pair can be estimated; of some that cannot, the table says why.
     """
     from mibounds.data import read_table, select_columns
     from mibounds.pairwise import pairwise
@@ -54,10 +55,15 @@ def matrix(
     n_pairs = math.comb(chosen.shape[1], 2)
     with waiting(f"{n_pairs} pairs", n_pairs) as done:
         table = pairwise(chosen, method=method, seed=seed, confidence=confidence, workers=workers, done=done)
-    written = _write(table, out, "bits" if bits else "nats")
     failed = table[table["status"] != "ok"]
+    if len(failed) == n_pairs:
+        first = failed.iloc[0]
+        raise DataError(
+            f"none of {n_pairs} pairs was estimated; {first['column_x']}, {first['column_y']} {first['status']}"
+        )
+    written = _write(table, out, "bits" if bits else "nats")
     if as_json:
-        click.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=2))
+        click.echo(json.dumps(_records(table), indent=2))
     else:
         click.echo("\n".join(_lines(table, bits)))
         click.echo(f"written: {', '.join(map(str, written))}")
@@ -82,6 +88,19 @@ def _write(table: DataFrame, out: Path, unit: str) -> list[Path]:
         with files.whole(path) as temporary:
             figure.savefig(temporary, dpi=200, metadata={"Date": None} if path.suffix == ".svg" else None)
     return paths
+
+
+def _records(table: DataFrame) -> list[dict[str, Any]]:
+    """The rows in JSON's types, with all digits; what is not finite is None."""
+    from mibounds.estimators.base import finite_or_none
+
+    return [
+        {
+            str(name): finite_or_none(value) if isinstance(value, float) else value
+            for name, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]
 
 
 def _lines(table: DataFrame, bits: bool) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mibounds.data.texts import suspected
 from mibounds.errors import DataError
 
 NAMES_SHOWN = 8
@@ -21,20 +23,32 @@ def listed(names: Sequence[str]) -> str:
     return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
 
 
+def repeated(names: Sequence[str]) -> list[str]:
+    """The names that stand there more than once, sorted."""
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
 def entries_of(column: Any) -> NDArray[Any]:
     """A pandas column's entries, categories as their text; what is missing is None."""
     entries = column.astype(object)
     if hasattr(column, "cat"):
-        entries = entries.map(str, na_action="ignore")
+        # Mapped to text, pandas 3 would call what is missing NaN again.
+        entries = entries.map(str, na_action="ignore").astype(object)
     return entries.where(column.notna(), None).to_numpy(dtype=object)
 
 
 def codes_of(where: str, entries: NDArray[Any]) -> NDArray[np.float64]:
-    """Codes of text, 0, 1, ... in alphabetical order: `n`."""
-    missing = np.flatnonzero([entry is None for entry in entries])
-    if len(missing) == 0 and not all(isinstance(entry, str) for entry in entries):
-        other = next(entry for entry in entries if not isinstance(entry, str))
-        raise DataError(f"{where} holds {type(other).__name__} objects; expected numbers, or text throughout")
+    """Codes of text, 0, 1, ... in alphabetical order: `n`. None and NaN are missing.
+
+    Raises: DataError for what is missing, what is no text, and text that hardly repeats.
+    """
+    missing = np.flatnonzero([_is_missing(entry) for entry in entries])
+    others = [row for row, entry in enumerate(entries) if not isinstance(entry, str)]
+    if others and len(missing) == 0:
+        raise DataError(
+            f"{where} holds {type(entries[others[0]]).__name__} objects, first in row {others[0]}, from 0; expected "
+            "numbers, or text throughout"
+        )
     if len(missing):
         raise DataError(
             f"{where} has no entry in {len(missing):,} of {len(entries):,} rows, first in row {missing[0]}, from 0; "
@@ -42,11 +56,16 @@ def codes_of(where: str, entries: NDArray[Any]) -> NDArray[np.float64]:
         )
     known, codes = np.unique(entries.astype(str), return_inverse=True)
     if len(known) > MOST_CATEGORIES * len(entries):
+        seems = suspected(entries)
         raise DataError(
             f"{where} holds text, {len(known):,} different ones in {len(entries):,} rows, which hardly repeat as "
-            "categories do; expected numbers, or fewer categories"
+            f"categories do; expected numbers, or fewer categories{seems and f'; it seems to hold {seems}'}"
         )
     return codes.astype(np.float64)
+
+
+def _is_missing(entry: Any) -> bool:
+    return entry is None or (isinstance(entry, float | np.floating) and bool(np.isnan(entry)))
 
 
 def takes_each_often(values: NDArray[np.float64], often: int = PAIRS_A_CLASS) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mibounds.data.arrays import as_floats, from_nested, from_torch, numbers_among, require_numeric
 from mibounds.data.categories import codes_of, entries_of, listed, one_hot, takes_each_often
+from mibounds.data.texts import suspected
 from mibounds.errors import DataError, ShapeError
 
 # Sums over a million rows of what is smaller stay finite.
@@ -27,6 +29,7 @@ class Samples:
         z: `n x dim_z`, what x and y are given, if anything.
         categories_x, categories_y, categories_z: place -> name of the columns whose values are categories, held as
             codes 0, 1, ... in alphabetical order.
+        names: side -> its columns' names in the user's data, or their places there; of sides that have any.
     """
 
     x: NDArray[np.float64]
@@ -36,6 +39,7 @@ class Samples:
     categories_x: Mapping[int, str] = field(default_factory=dict)
     categories_y: Mapping[int, str] = field(default_factory=dict)
     categories_z: Mapping[int, str] = field(default_factory=dict)
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -47,6 +51,10 @@ class Samples:
         """Values and categories of x, of y and, if there is one, of z, by these names."""
         given = {} if self.z is None else {"z": (self.z, self.categories_z)}
         return {"x": (self.x, self.categories_x), "y": (self.y, self.categories_y), **given}
+
+    def name_of(self, side: str, place: int) -> str:
+        """What the user calls a column of numbers."""
+        return dict(enumerate(self.names.get(side, ()))).get(place, str(place))
 
     def is_categorical(self) -> bool:
         """Whether categories are all that it holds."""
@@ -60,7 +68,11 @@ class Samples:
         """A column of categories becomes one of 0 and 1 for each category, behind the columns of numbers."""
         x, y = one_hot(self.x, self.categories_x), one_hot(self.y, self.categories_y)
         z = None if self.z is None else one_hot(self.z, self.categories_z)
-        return Samples(x, y, self.warnings, z)
+        of_numbers = {
+            side: [self.name_of(side, i) for i in range(values.shape[1]) if i not in categories]
+            for side, (values, categories) in self.sides().items()
+        }
+        return Samples(x, y, self.warnings, z, names=of_numbers)
 
     def chain_rule_parts(self) -> tuple[Samples, Samples]:
         """x and z beside y, and z beside y: I(x; y | z) = I(x, z; y) - I(z; y). It must have a z."""
@@ -78,12 +90,13 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
 
     Args:
         x, y, z: `n` or `n x dim` numbers: NumPy, torch (any device), pandas, or nested lists; float, integer or bool.
-            Columns of text and pandas' categories are taken as categories, if their values repeat.
+            Columns of text and pandas' categories are taken as categories, if their values repeat. A warning names text
+            that seems to be numbers or dates.
         repeats_expected: whether rows that repeat an earlier one are as it should be, as of discrete values.
 
     Raises: DataError for objects, dates, complex numbers, NaN, infinity, numbers of 1e302 and more, missing entries,
-        text that hardly repeats, an empty or wholly constant side; ShapeError for unequal lengths or more than two
-        dimensions.
+        integers that float64 would no longer tell apart, text that hardly repeats, an empty or wholly constant side;
+        ShapeError for unequal lengths or more than two dimensions.
 
     Example:
         >>> paired_samples([[0, 1], [2, 1], [4, 1]], [1.0, 2.0, 4.0]).warnings
@@ -103,12 +116,13 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
         _require_finite(side, of_side.values)
         _require_sums(side, of_side)
         sides[side], dropped = of_side.varying(side)
-        warnings += dropped
+        warnings += [*of_side.doubts, *dropped]
     kept = {side: of_side.values for side, of_side in sides.items()}
     if not (repeats_expected or all(of_side.is_categorical() for of_side in sides.values())):
         warnings += _duplicates(np.hstack([*kept.values()]))
-    categories = [sides[side].categories if side in sides else {} for side in ("x", "y", "z")]
-    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), *categories)
+    of_x, of_y, of_z = (sides[side].categories if side in sides else {} for side in ("x", "y", "z"))
+    names = {side: of_side.names for side, of_side in sides.items()}
+    return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), of_x, of_y, of_z, names)
 
 
 def _and(words: Sequence[str]) -> str:
@@ -117,23 +131,24 @@ def _and(words: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Side:
-    """One side's columns: names, values `n x dim`, and which hold categories' codes."""
+    """One side's columns: names, values `n x dim`, which hold categories' codes, and warnings of these."""
 
     names: list[str]
     values: NDArray[np.float64]
     categories: dict[int, str]
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, side: str, values: Any) -> _Side:
         if _is(values, "pandas", "DataFrame", "Series"):
             return cls._from_pandas(side, values.to_frame() if values.ndim == 1 else values)
         if _is(values, "torch", "Tensor"):
-            array = _from_torch(side, values)
+            array = from_torch(side, values)
         elif isinstance(values, np.ma.MaskedArray):
-            _require_numeric(side, {side: values.dtype})
-            array = np.ma.filled(_as_floats(values, np.ma.array), np.nan)
+            require_numeric(side, {side: values.dtype})
+            array = values
         else:
-            array = _from_nested(side, values)
+            array = from_nested(side, values)
         if array.ndim not in (1, 2):
             raise ShapeError(f"{side} must be n or n x dim; got shape {array.shape}")
         if array.size == 0:
@@ -141,12 +156,12 @@ class _Side:
         array = array.reshape(len(array), -1)
         names = [str(column) for column in range(array.shape[1])]
         if array.dtype.kind in "UO":
-            codes = [
-                codes_of(f"{side}, column {name!r},", column)
-                for name, column in zip(names, array.T, strict=True)
-            ]
-            return cls(names, np.stack(codes, axis=1), dict(enumerate(names)))
-        return cls(names, _as_floats(array), {})
+            columns = [(column, numbers_among(column)) for column in array.T]
+            return cls._of_columns(side, names, [text if found is None else found for text, found in columns])
+        if isinstance(array, np.ma.MaskedArray):
+            # Masked entries become NaN, which is reported with its row.
+            return cls(names, np.ma.filled(as_floats(side, names, array, np.ma.array), np.nan), {})
+        return cls(names, as_floats(side, names, array), {})
 
     @classmethod
     def _from_pandas(cls, side: str, frame: Any) -> _Side:
@@ -154,16 +169,29 @@ class _Side:
         if 0 in frame.shape:
             raise DataError(f"{side} is empty: its shape is {frame.shape}; expected n x dim numbers")
         series = [frame.iloc[:, i] for i in range(len(names))]
-        named = {i: column for i, column in enumerate(series) if _kind(column.dtype) == "O"}
-        _require_numeric(side, {names[i]: column.dtype for i, column in enumerate(series) if i not in named})
+        text = {i for i, column in enumerate(series) if _kind(column.dtype) == "O"}
+        require_numeric(side, {names[i]: column.dtype for i, column in enumerate(series) if i not in text})
         columns = [
-            codes_of(f"{side}, column {names[i]!r},", entries_of(column))
-            if i in named
-            # Missing entries of nullable columns become NaN, which is reported with its row.
-            else column.to_numpy(dtype=np.float64, na_value=np.nan)
-            for i, column in enumerate(series)
+            entries_of(column) if i in text else _numbers_of(column) for i, column in enumerate(series)
         ]
-        return cls(names, np.stack(columns, axis=1), {i: names[i] for i in named})
+        return cls._of_columns(side, names, columns, [i for i in text if hasattr(series[i], "cat")])
+
+    @classmethod
+    def _of_columns(
+        cls, side: str, names: list[str], columns: Sequence[NDArray[Any]], chosen: Collection[int] = ()
+    ) -> _Side:
+        """Of columns of numbers and of text, of which those `chosen` are categories because the user says so."""
+        values, categories, doubts = [], {}, []
+        for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+            if column.dtype.kind not in "UO":
+                values.append(as_floats(side, [name], column))
+                continue
+            where = f"{side}, column {name!r},"
+            values.append(codes_of(where, column))
+            categories[place] = name
+            if place not in chosen and (seems := suspected(column)):
+                doubts.append(f"{where} holds {seems}; taken as categories")
+        return cls(names, np.stack(values, axis=1), categories, tuple(doubts))
 
     def is_categorical(self) -> bool:
         """Whether categories are all that it holds."""
@@ -189,65 +217,19 @@ def _kind(dtype: Any) -> str:
     return getattr(dtype, "kind", "O")
 
 
+def _numbers_of(series: Any) -> NDArray[Any]:
+    if series.dtype.kind in "iu" and not series.isna().any():
+        whole: NDArray[Any] = series.to_numpy(dtype=f"{series.dtype.kind}8")
+        return whole
+    # Missing entries of nullable columns become NaN, which is reported with its row.
+    floats: NDArray[Any] = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    return floats
+
+
 def _is(values: Any, module: str, *names: str) -> bool:
     """Whether `values` is of one of a module's classes, without importing the module for it."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(values, tuple(getattr(loaded, name) for name in names))
-
-
-def _from_torch(side: str, values: Any) -> NDArray[Any]:
-    if values.is_complex():
-        raise DataError(f"{side} holds complex numbers; expected real ones, such as their parts side by side")
-    try:
-        array: NDArray[Any] = values.detach().to("cpu").to_dense().double().numpy()
-    except (
-        RuntimeError,
-        NotImplementedError,
-        TypeError,
-    ) as error:  # such as one without data, or of unequal rows
-        raise DataError(f"{side} is a tensor that gives no array of numbers: {_one_line(error)}") from error
-    return array
-
-
-def _from_nested(side: str, values: Any) -> NDArray[Any]:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ShapeError(
-            f"{side} must be n or n x dim numbers, all rows equally long; {_one_line(error)}"
-        ) from error
-    except Exception as error:  # whatever the `__array__` of a user's object raises
-        raise DataError(
-            f"{side}, of type {type(values).__name__}, gives no array of numbers: {_one_line(error)}"
-        ) from error
-    if array.size and not (array.dtype.kind == "U" or _is_all_text(array)):
-        _require_numeric(side, {side: array.dtype})
-    return array
-
-
-def _as_floats(array: Any, copied: Callable[..., Any] = np.array) -> Any:
-    """A copy as float64; what is too large for that becomes infinite, which is reported with its row."""
-    with np.errstate(over="ignore"):
-        return copied(array, dtype=np.float64)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _is_all_text(array: NDArray[Any]) -> bool:
-    return array.dtype.kind == "O" and all(isinstance(entry, str) for entry in array.ravel())
-
-
-def _require_numeric(side: str, dtypes: dict[str, Any]) -> None:
-    """Raises DataError that names the columns, or the side, whose values are no real numbers."""
-    kinds = {name: getattr(dtype, "kind", "O") for name, dtype in dtypes.items()}
-    if "c" in kinds.values():
-        raise DataError(f"{side} holds complex numbers; expected real ones, such as their parts side by side")
-    bad = [name for name, kind in kinds.items() if kind not in "biuf"]
-    if bad:
-        where = side if bad == [side] else f"{side}, column {listed(bad)},"
-        raise DataError(f"{where} holds {dtypes[bad[0]]} values; expected numbers, or text as categories")
 
 
 def _require_finite(side: str, values: NDArray[np.float64]) -> None:

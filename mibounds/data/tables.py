@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mibounds.data.categories import entries_of, listed
+from mibounds.data.categories import entries_of, listed, repeated
+from mibounds.data.texts import is_number
 from mibounds.errors import DataError, MiboundsError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -24,17 +25,20 @@ if TYPE_CHECKING:
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 BOMB_BYTES, BOMB_TIMES = 2**30, 100
 MOST_SAID = 300  # characters of a reader's own message
+HEADLESS = "its first line holds numbers alone and was read as data"
 
 
 @dataclass(frozen=True)
 class Table:
     """Named arrays of a file. A 2-d array `left` has the columns `left_0`, `left_1`, ...; a 1-d one is a column.
 
-    Attributes: source, the file's name for messages; arrays by name.
+    Attributes: source, the file's name for messages; arrays by name; remark, what to say beside a column that is not
+    there.
     """
 
     source: str
     arrays: Mapping[str, NDArray[Any]]
+    remark: str = ""
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """All columns by name, in the file's order; arrays that are neither 1-d nor 2-d have none."""
@@ -77,7 +81,7 @@ def read_table(path: str | Path) -> Table:
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty")
-        return Table(path.name, readers[path.suffix.lower()](path))
+        return readers[path.suffix.lower()](path)
     except MiboundsError:
         raise
     except PermissionError as error:
@@ -115,9 +119,13 @@ def select_columns(table: Table, selection: str) -> DataFrame:
             f"columns of one side must be equally long; {first!r} has {lengths[first]} rows, "
             f"{other!r} has {lengths[other]}"
         )
-    dates = [name for name, column in chosen.items() if column.dtype.kind not in "biufcUO"]
-    if dates:
-        raise DataError(f"{table.source} holds dates in {listed(dates)}; expected columns of numbers or text")
+    others = {name: column.dtype for name, column in chosen.items() if column.dtype.kind not in "biufcUO"}
+    if others:
+        dtype = next(iter(others.values()))
+        held = "dates" if dtype.kind in "mM" else f"values of the type {dtype}"
+        raise DataError(
+            f"{table.source} holds {held} in {listed(list(others))}; expected columns of numbers or text"
+        )
     return pd.DataFrame(chosen)
 
 
@@ -150,37 +158,39 @@ def _matching(table: Table, columns: dict[str, NDArray[Any]], term: str) -> dict
             )
         return _columns_of(term, array)
     if re.fullmatch(r"\d+|\d*:\d*", term):
-        return _at_positions(columns, term)
+        return _at_positions(table, columns, term)
     if any(sign in term for sign in "*?["):
         matched = fnmatch.filter(columns, term)
         if matched:
             return {name: columns[name] for name in matched}
-    raise UnknownNameError("column", term, {*columns, *table.arrays})
+    raise UnknownNameError("column", term, {*columns, *table.arrays}, table.remark)
 
 
-def _at_positions(columns: dict[str, NDArray[Any]], term: str) -> dict[str, NDArray[Any]]:
+def _at_positions(table: Table, columns: dict[str, NDArray[Any]], term: str) -> dict[str, NDArray[Any]]:
     first, colon, end = term.partition(":")
     start = int(first or 0)
     stop = int(end or len(columns)) if colon else start + 1
     if not start < stop <= len(columns):
         raise ParameterError(
             f"{term!r} is no position or range within the table's {len(columns)} columns, 0 first"
+            f"{table.remark and f'; {table.remark}'}"
         )
     return dict(list(columns.items())[start:stop])
 
 
-def _read_text(path: Path) -> dict[str, NDArray[Any]]:
+def _read_text(path: Path) -> Table:
     import pandas as pd
 
-    options: dict[str, Any] = {"sep": SEPARATORS[path.suffix.lower()], "encoding": "utf-8-sig"}
+    separator, remark = SEPARATORS[path.suffix.lower()], ""
+    options: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig"}
     try:
         first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0]
         names = [str(name).strip() for name in first]
         counted = [str(i) for i in range(len(names))]
-        has_header = names == counted or not all(_is_number(name or "0") for name in names)
+        has_header = names == counted or not all(is_number(name or "0") for name in names)
+        remark = _remark(names, separator) if has_header else HEADLESS
         names = [name or f"unnamed_{i}" for i, name in enumerate(names)] if has_header else counted
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := repeated(names):
             raise DataError(f"{path} names a column twice: {listed(twice)}; rename one")
         with warnings.catch_warnings():
             # Told not to make an index of what rows hold beyond the header, pandas drops it, and warns.
@@ -188,19 +198,30 @@ def _read_text(path: Path) -> dict[str, NDArray[Any]]:
             header = 0 if has_header else None
             body = pd.read_csv(path, header=header, index_col=False, low_memory=False, **options)
     except pd.errors.ParserWarning as error:
-        raise DataError(f"rows of {path} are longer than its first line of {len(names)} columns") from error
+        raise DataError(
+            f"rows of {path} are longer than its first line of {len(names)} columns{remark and f'; {remark}'}"
+        ) from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} holds no rows of data") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(
             f"cannot read {path} as text in columns: {' '.join(str(error).split())[:MOST_SAID]}"
+            f"{remark and f'; {remark}'}"
         ) from error
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
-    return {name: _array(body.iloc[:, i]) for i, name in enumerate(names)}
+    return Table(path.name, {name: _array(body.iloc[:, i]) for i, name in enumerate(names)}, remark)
 
 
-def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
+def _remark(names: list[str], separator: str) -> str:
+    """Of a single column that seems to be several, parted by something else."""
+    other = next((sign for sign in ",;\t" if sign != separator and sign in names[0]), "")
+    if len(names) > 1 or not other:
+        return ""
+    return f"its first line is one column that holds {other!r}; columns must be parted by {separator!r}"
+
+
+def _read_parquet(path: Path) -> Table:
     import pandas as pd
 
     try:
@@ -209,7 +230,7 @@ def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError("reading Parquet takes pyarrow: pip install 'mibounds[parquet]'") from error
     if body.empty:
         raise DataError(f"{path} holds no rows of data")
-    return {str(name): _array(body[name]) for name in body.columns}
+    return Table(path.name, {str(name): _array(body[name]) for name in body.columns})
 
 
 def _array(column: Series) -> NDArray[Any]:
@@ -220,15 +241,7 @@ def _array(column: Series) -> NDArray[Any]:
     return column.to_numpy() if column.dtype.kind in "cmM" else entries_of(column)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+def _read_npz(path: Path) -> Table:
     with zipfile.ZipFile(path) as archive:
         _require_no_bomb(path, sum(entry.file_size for entry in archive.infolist()))
     with np.load(path, allow_pickle=False) as archive:
@@ -236,7 +249,14 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     others = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
     if others:
         raise DataError(f"{path} holds {listed(others)}, which is no array; expected arrays alone")
-    return arrays
+    columns = [
+        name for key, array in arrays.items() if array.ndim in (1, 2) for name in _columns_of(key, array)
+    ]
+    if twice := repeated(columns):
+        raise DataError(
+            f"{path} names a column twice: {listed(twice)}, as an array and as a column of a 2-d one; rename one"
+        )
+    return Table(path.name, arrays)
 
 
 def _require_no_bomb(path: Path, unpacked: int) -> None:
@@ -247,13 +267,13 @@ def _require_no_bomb(path: Path, unpacked: int) -> None:
         )
 
 
-def _read_npy(path: Path) -> dict[str, NDArray[Any]]:
+def _read_npy(path: Path) -> Table:
     array = np.load(path, allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is an archive of arrays; name it .npz")
     if array.ndim != 2:
         raise DataError(f"{path} holds an array of shape {array.shape}; expected n x columns")
-    return {str(i): array[:, i] for i in range(array.shape[1])}
+    return Table(path.name, {str(i): array[:, i] for i in range(array.shape[1])})
 
 
 def _why_unreadable(path: Path, error: BaseException) -> str:

@@ -6,7 +6,6 @@ True
 
 from __future__ import annotations
 
-import operator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from mibounds.data import Samples, paired_samples, read_table, select_sides
 from mibounds.data.categories import listed
 from mibounds.errors import DataError, ParameterError, UnknownNameError
 from mibounds.estimators._suspicions import suspicions
-from mibounds.estimators.base import Estimate, Estimator
+from mibounds.estimators.base import Estimate, Estimator, require_confidence, require_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +65,8 @@ def build(method: str, **options: Any) -> Estimator:
     """
     from mibounds import bounds
 
+    if not isinstance(method, str):
+        raise ParameterError(f"method must be the name of a bound or an estimator; got {method!r}")
     if method in names():
         chosen, bound = load(method), None
     elif method in bounds.names():
@@ -75,9 +76,12 @@ def build(method: str, **options: Any) -> Estimator:
         raise UnknownNameError("method", method, methods())
     own = _parameters(bound) if bound else set()
     known = (_parameters(chosen) | own) - ({"bound"} if bound else set())
+    flags = _flags(chosen) | (_flags(bound) if bound else set())
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of {method}", name, known)
+        if name in flags and not isinstance(options[name], bool | np.bool_):
+            raise ParameterError(f"{name} must be True or False; got {options[name]!r}")
     try:
         if bound:
             options["bound"] = bound(**{name: options.pop(name) for name in own & set(options)})
@@ -88,6 +92,11 @@ def build(method: str, **options: Any) -> Estimator:
 
 def _parameters(method: type) -> set[str]:
     return {f.name for f in fields(method)}
+
+
+def _flags(method: type) -> set[str]:
+    """The parameters that are annotated as bool, by name where annotations are postponed."""
+    return {f.name for f in fields(method) if f.type in (bool, "bool")}
 
 
 def estimate(
@@ -126,9 +135,7 @@ def estimate(
         0.490 nats (95% interval 0.456 to 0.523) by gaussian, no bound: the truth may lie on either side
     """
     estimator = build(method, **options)
-    if not 0 < confidence < 1:
-        raise ParameterError(f"confidence must lie between 0 and 1; got {confidence}")
-    seed = _integer(seed)
+    confidence, seed = require_confidence(confidence), require_seed(seed)
     samples = _samples(estimator, x, y, given)
     result = estimator.estimate(samples, seed, confidence)
     suspected = suspicions(samples, estimator.far_out_from)
@@ -158,7 +165,7 @@ def pointwise(
         [0.693, -0.405, 0.288]
     """
     estimator = build(method, **options)
-    return estimator.pointwise_nats(_samples(estimator, x, y, given), _integer(seed))
+    return estimator.pointwise_nats(_samples(estimator, x, y, given), require_seed(seed))
 
 
 def estimate_file(
@@ -168,13 +175,6 @@ def estimate_file(
     selections = [x_columns, y_columns] + ([] if given_columns is None else [given_columns])
     x, y, *z = select_sides(read_table(path), *selections)
     return estimate(x, y, given=z[0] if z else None, **options)
-
-
-def _integer(seed: Any) -> int:
-    try:
-        return operator.index(seed)
-    except TypeError as error:
-        raise ParameterError(f"seed must be an integer; got {seed!r}") from error
 
 
 def _samples(estimator: Estimator, x: Any, y: Any, given: Any) -> Samples:

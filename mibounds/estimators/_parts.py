@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mibounds.errors import DataError
 from mibounds.estimators._boxes import Array, Integers, in_threads
 from mibounds.estimators.base import NEGATIVE
 from mibounds.seeding import seed_of
@@ -72,6 +73,18 @@ class Parts:
             )
         if nats < 0:
             yield NEGATIVE
+
+
+def require_two_parts(n: int, neighbours: int) -> None:
+    """Raises DataError where two parts of `n` pairs have too few for an estimate by so many neighbours to scatter.
+
+    Of k + 1 points each has all others as neighbours: whatever they are, they read the same.
+    """
+    least = 2 * (neighbours + 2)
+    if n < least:
+        raise DataError(
+            f"too few samples for {neighbours} neighbours in each of two halves: {n}; expected at least {least}"
+        )
 
 
 def _cuts(n: int, seed: int) -> Integers:

@@ -33,10 +33,11 @@ def _of_far_values(samples: Samples, far_out_from: float) -> Iterator[str]:
     for side, (values, categories) in samples.sides().items():
         far = [i for i in np.flatnonzero(spread_by_quartiles(values) > far_out_from) if i not in categories]
         if far:
+            names = [samples.name_of(side, int(i)) for i in far]
             yield (
-                f"{side} has values so far out, in column {listed([str(i) for i in far])} from 0, that the others are "
-                "crowded together and their dependence is missed: take a method by ranks, such as ksg_extrapolated or "
-                "auto, or the column's logarithm, arcsinh or ranks, which change no information"
+                f"{side} has values so far out, in column {listed(names)}, that the others are crowded together and "
+                "their dependence is missed: take a method by ranks, such as ksg_extrapolated or auto, or the column's "
+                "logarithm, arcsinh or ranks, which change no information"
             )
 
 

@@ -80,7 +80,8 @@ class Auto(Estimator):
             with critics, and the mean is taken: it steadies the choice.
         device: of the critics, "auto" (CUDA if there is a device, else the CPU) or a torch device's name.
 
-    Raises: ParameterError for another budget; DataError if no model can read halves of so few samples.
+    Raises: ParameterError for another budget, or a device that cannot be used; DataError if no model can read halves of
+        so few samples.
 
     References: Chernozhukov et al. 2018, Econometrics Journal 21, C1-C68 (cross-fitting); Breiman et al. 1984,
         Classification and Regression Trees, section 3.4.3 (the rule of one standard error).
@@ -103,6 +104,10 @@ class Auto(Estimator):
     def __post_init__(self) -> None:
         if self.budget not in get_args(Budget):
             raise ParameterError(f"budget must be one of {', '.join(get_args(Budget))}; got {self.budget!r}")
+        if self.device != "auto":
+            from mibounds.estimators._device import device_named  # and with it torch
+
+            device_named(self.device)
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         if is_table(samples):

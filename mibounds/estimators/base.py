@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -68,10 +69,11 @@ class Estimate:
     def as_dict(self) -> dict[str, Any]:
         """All fields in JSON's types; what is not finite, such as a ceiling that is not there, becomes None."""
         return asdict(self) | {
-            "interval": list(self.interval),
-            "ceiling_nats": _finite_or_none(self.ceiling_nats),
+            "nats": finite_or_none(self.nats),
+            "interval": [finite_or_none(end) for end in self.interval],
+            "ceiling_nats": finite_or_none(self.ceiling_nats),
             "warnings": list(self.warnings),
-            "history": {name: [_finite_or_none(v) for v in column] for name, column in self.history.items()},
+            "history": {name: [finite_or_none(v) for v in column] for name, column in self.history.items()},
         }
 
     def _side(self) -> str:
@@ -87,8 +89,24 @@ def _rounded(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _finite_or_none(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
+    """What JSON has for a number: none that is infinite, or NaN."""
     return value if math.isfinite(value) else None
+
+
+def require_confidence(value: Any) -> float:
+    """`value` as a float. Raises: ParameterError for what is no number between 0 and 1."""
+    if isinstance(value, Real) and 0 < float(value) < 1:
+        return float(value)
+    raise ParameterError(f"confidence must lie between 0 and 1; got {value!r}")
+
+
+def require_seed(value: Any) -> int:
+    """`value` as an int. Raises: ParameterError for what is no integer."""
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ParameterError(f"seed must be an integer; got {value!r}") from error
 
 
 class Estimator(ABC):

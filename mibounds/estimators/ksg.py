@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mibounds.data import Samples
-from mibounds.errors import DataError, ParameterError
+from mibounds.errors import ParameterError
 from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_threads
 from mibounds.estimators._neighbours import n_within, nearest, on_grid, rectangle
-from mibounds.estimators._parts import Parts
+from mibounds.estimators._parts import Parts, require_two_parts
 from mibounds.estimators._terms import Terms
 from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 
@@ -56,7 +55,7 @@ class KSG(Estimator):
         neighbours: k. More of them vary less and are biased more.
         algorithm: 1 or 2.
 
-    Raises: ParameterError for a value outside its domain; DataError if there are fewer than 2 (k + 1) samples.
+    Raises: ParameterError for a value outside its domain; DataError if there are fewer than 2 (k + 2) samples.
 
     References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138, equations 8 and 9;
         Frenzel and Pompe 2007, Physical Review Letters 99, 204101; Holmes and
@@ -82,8 +81,7 @@ class KSG(Estimator):
     far_out_from = 10.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.neighbours, Integral) or self.neighbours < 1:
-            raise ParameterError(f"neighbours must be an integer, at least 1; got {self.neighbours!r}")
+        self.require_counts(neighbours=1)
         if self.algorithm not in (1, 2):
             raise ParameterError(f"algorithm must be 1 or 2; got {self.algorithm!r}")
 
@@ -161,12 +159,7 @@ class KSG(Estimator):
 
     def _sides(self, samples: Samples) -> tuple[Array, ...]:
         """Columns on a grid, of samples that are enough."""
-        least = 2 * (self.neighbours + 1)
-        if len(samples) < least:
-            raise DataError(
-                f"too few samples for {self.neighbours} neighbours in each of two halves: {len(samples)}; "
-                f"expected at least {least}"
-            )
+        require_two_parts(len(samples), self.neighbours)
         if samples.z is None:
             return on_grid(samples.x, samples.y)
         if self.algorithm != 1:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
 from mibounds.data import Samples
-from mibounds.errors import DataError, ParameterError
+from mibounds.errors import DataError
 from mibounds.estimators._counts import labels
 from mibounds.estimators._neighbours import on_grid
 from mibounds.estimators._points import Points, numbers_of, points_of, warn_of_alone
@@ -59,8 +58,7 @@ class ExtrapolatedKSG(FromTerms):
     categories = "either"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.neighbours, Integral) or self.neighbours < 1:
-            raise ParameterError(f"neighbours must be an integer, at least 1; got {self.neighbours!r}")
+        self.require_counts(neighbours=1)
 
     def terms(self, samples: Samples, seed: int) -> Terms:
         from scipy.special import digamma

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
 from mibounds.data import Samples
-from mibounds.errors import DataError, ParameterError
 from mibounds.estimators._boxes import Array
-from mibounds.estimators._parts import Parts
+from mibounds.estimators._parts import Parts, require_two_parts
 from mibounds.estimators._points import Points, numbers_of, points_of, warn_of_alone
 from mibounds.estimators._spreading import spreads
 from mibounds.estimators.base import Estimate, Estimator
@@ -45,7 +43,7 @@ class Mixed(Estimator):
         neighbours: k.
         spreads: how often values are spread anew; the estimate is the mean over them.
 
-    Raises: ParameterError; DataError if there are fewer than 2 (k + 1) samples.
+    Raises: ParameterError; DataError if there are fewer than 2 (k + 2) samples.
 
     References: Kraskov, Stoegbauer and Grassberger 2004, Physical Review E 69, 066138; Gao, Kannan, Oh and Viswanath
         2017, NIPS (ties counted); Frenzel and Pompe 2007, Physical Review Letters 99, 204101 and Mesner and Shalizi
@@ -72,10 +70,7 @@ class Mixed(Estimator):
     far_out_from = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("neighbours", "spreads"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ParameterError(f"{name} must be an integer, at least 1; got {value!r}")
+        self.require_counts(neighbours=1, spreads=1)
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         spread = self._spreads(samples, seed)
@@ -105,10 +100,5 @@ class Mixed(Estimator):
 
     def _spreads(self, samples: Samples, seed: int) -> list[Points]:
         """One for each spread; one alone if nothing repeats."""
-        least = 2 * (self.neighbours + 1)
-        if len(samples) < least:
-            raise DataError(
-                f"too few samples for {self.neighbours} neighbours in each of two halves: {len(samples)}; "
-                f"expected at least {least}"
-            )
+        require_two_parts(len(samples), self.neighbours)
         return [points_of(samples, spread) for spread in spreads(numbers_of(samples), self.spreads, seed)]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
 from mibounds.data import Samples
-from mibounds.errors import DataError, ParameterError
+from mibounds.errors import DataError
 from mibounds.estimators._boxes import Array
 from mibounds.estimators._classes import classes_and_rest, has_company, require_side
 from mibounds.estimators._counts import Labels
-from mibounds.estimators._parts import Parts
+from mibounds.estimators._parts import Parts, require_two_parts
 from mibounds.estimators._points import classes_beside
 from mibounds.estimators._spreading import spreads
 from mibounds.estimators.base import Estimate, Estimator
@@ -38,7 +37,8 @@ class Ross(Estimator):
             categories, else the one with fewer different rows.
         spreads: how often repeated numbers are spread anew; the estimate is the mean over them.
 
-    Raises: ParameterError; DataError if what is beside the classes holds categories, or these never repeat.
+    Raises: ParameterError; DataError if fewer than 2 (k + 2) samples have company in their class, or if what is beside
+        the classes holds categories, or these never repeat.
 
     References: Ross 2014, PLoS ONE 9(2), e87357.
 
@@ -58,16 +58,14 @@ class Ross(Estimator):
     far_out_from = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("neighbours", "spreads"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ParameterError(f"{name} must be an integer, at least 1; got {value!r}")
+        self.require_counts(neighbours=1, spreads=1)
         require_side(self.discrete)
 
     def estimate(self, samples: Samples, seed: int, confidence: float) -> Estimate:
         classes, spread = self._sides(samples, seed)
         kept = has_company(classes)
         classes, spread, n = classes[kept], [points[kept] for points in spread], int(kept.sum())
+        require_two_parts(n, self.neighbours)
         nats = float(self._terms(classes, spread).mean())
         # One spread tells how parts scatter: a little more than means over several do.
         parts = Parts.of(lambda rows: self._mean(classes[rows], spread[0][rows]), n, seed)

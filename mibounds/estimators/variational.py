@@ -18,6 +18,7 @@ from mibounds.bounds import Bound
 from mibounds.bounds.info_nce import InfoNCE
 from mibounds.data import Samples
 from mibounds.errors import DivergedError, ParameterError
+from mibounds.estimators._bound import bound_named
 from mibounds.estimators._chain_rule import by_chain_rule
 from mibounds.estimators._cross_fitted import log_ratios
 from mibounds.estimators._device import device_named as _device
@@ -73,7 +74,7 @@ class Variational(Estimator):
     critics on the same folds. A difference of bounds is no bound; its interval is of the difference, pair by pair.
 
     Args:
-        bound: what is trained and read.
+        bound: what is trained and read; or its name.
         critic: a critic's file name.
         critic_options: its parameters, such as {"hidden": (256, 256), "embedding": 32}; the separable critic has one
             hidden layer of 512 and an embedding of 64 unless told otherwise.
@@ -116,6 +117,7 @@ class Variational(Estimator):
     far_out_from = 1000.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "bound", bound_named(self.bound))
         require_shares(self.folds)
         self.require_counts(batch_size=2, max_steps=1, check_every=1, patience=1, ensemble=1)
         if not 0 < self.learning_rate < math.inf:

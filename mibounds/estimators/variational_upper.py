@@ -12,6 +12,7 @@ from mibounds.bounds.info_nce import InfoNCE
 from mibounds.bounds.leave_one_out import LeaveOneOut
 from mibounds.data import Samples
 from mibounds.errors import ParameterError
+from mibounds.estimators._bound import bound_named
 from mibounds.estimators._conditional import Conditional, report_scores
 from mibounds.estimators._reading import value_and_interval
 from mibounds.estimators.base import Estimate
@@ -32,7 +33,7 @@ class VariationalUpper(Conditional):
     about ln n and lies far above beyond. The interval is of the bound's expectation with this network.
 
     Args:
-        bound: what is read, such as CLUB or LeaveOneOut.
+        bound: what is read, such as CLUB or LeaveOneOut; or its name.
 
     Raises: ParameterError for a bound that takes the scores of a critic; DataError, DivergedError as elsewhere.
 
@@ -54,6 +55,7 @@ class VariationalUpper(Conditional):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "bound", bound_named(self.bound))
         if self.bound.takes != "log_conditional":
             raise ParameterError(
                 f"{self.bound.name} takes the scores of a critic, not ln q(y|x); name it as the method itself"

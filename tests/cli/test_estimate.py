@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mibounds.distributions.gaussian import Gaussian
+from mibounds.errors import DivergedError
 
 
 @pytest.fixture
@@ -45,6 +46,36 @@ def test_bits_come_first(data, mibounds):
     bits, nats = answer.out.splitlines()
     assert "bits" in bits and "nats" in nats
     assert math.isclose(float(bits.split()[0]) * math.log(2), float(nats.split()[0]), abs_tol=1e-3)
+
+
+def test_an_interval_without_ends_has_none_in_json(data, mibounds):
+    sides = ("--x", "height", "--y", "weight", "--method", "gaussian")
+    sure = ("--confidence", "0.9999999999999999")
+    answer = mibounds("estimate", data, *sides, *sure, "--json", "--bits")
+    found = json.loads(answer.out, parse_constant=pytest.fail)
+    assert found["interval"] == found["interval_bits"] == [None, None] and found["nats"] > 0
+
+
+def test_a_training_that_failed_has_an_exit_code_of_its_own(data, mibounds, monkeypatch):
+    def diverged(*_, **__):
+        raise DivergedError("nothing finite")
+
+    monkeypatch.setattr("mibounds.estimators.estimate_file", diverged)
+    answer = mibounds("estimate", data, "--x", "height", "--y", "weight")
+    assert answer.code == 1 and answer.error == "mibounds: nothing finite"
+
+
+@pytest.mark.parametrize("units", ["100000000000", "100000000000000000"])
+def test_memory_that_does_not_suffice_is_one_line(data, mibounds, units):
+    sides = ("--x", "height", "--y", "weight", "--method", "info_nce")
+    answer = mibounds("estimate", data, *sides, "--set", f"critic.embedding={units}")
+    assert answer.code == 1 and "memory did not suffice" in answer.error
+
+
+def test_a_bound_may_be_set_by_name(data, mibounds):
+    sides = ("--x", "height", "--y", "weight", "--method", "variational", "--set", "max_steps=5")
+    answer = mibounds("estimate", data, *sides, "--set", "bound=nwj")
+    assert answer.code == 0 and "by nwj" in answer.out
 
 
 def test_critic_and_options_reach_the_method(data, mibounds):
@@ -90,6 +121,19 @@ MISTAKES = {
     "confidence": (("--confidence", "95"), "confidence must lie between 0 and 1"),
     "no number for a rate": ((*INFO_NCE, "--set", "learning_rate=fast"), "wrong kind"),
     "one share for three": ((*INFO_NCE, "--set", "folds=0.5"), "wrong kind"),
+    "a word for a flag": (
+        ("--method", "mmg", "--set", "orthogonal=no"),
+        "orthogonal must be True or False; got 'no'",
+    ),
+    "a device for nothing": (("--set", "budget=fast", "--set", "device=gpu"), "device must be auto"),
+    "no bound": (
+        ("--method", "variational", "--set", "bound=nwk"),
+        "unknown bound 'nwk'; did you mean 'nwj'?",
+    ),
+    "an upper bound to train": (
+        ("--method", "variational", "--set", "bound=club"),
+        "choose a bound that is trained",
+    ),
     "no temperature": ((*INFO_NCE, "--critic", "cosine"), "temperature"),
     "temperature of zero": (
         (*INFO_NCE, "--critic", "cosine", "--set", "critic.temperature=0"),

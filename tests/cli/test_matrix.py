@@ -60,6 +60,19 @@ def test_a_pair_that_fails_is_said_and_is_null_in_json(data, mibounds):
     assert [row["estimate_nats"] is None for row in json.loads(answer.out)] == [False, True, True]
 
 
+def test_no_pair_that_can_be_estimated_is_an_error(data, mibounds):
+    answer = mibounds("matrix", data, "--columns", "x,name")
+    assert answer.code == 2 and answer.out == "" and not Path("mi_matrix").exists()
+    assert "none of 1 pairs was estimated; x, name failed: y, column 'name', holds text" in answer.error
+
+
+def test_json_keeps_small_p_values(data, mibounds):
+    rows = json.loads(mibounds("matrix", data, "--columns", "x,near,far", "--json").out)
+    table = pd.read_csv("mi_matrix/table.csv")
+    assert [row["p_value"] for row in rows] == table["p_value"].tolist()
+    assert 0 < rows[0]["p_value"] < 1e-9 and isinstance(rows[0]["n_samples"], int)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -68,6 +81,8 @@ def test_a_pair_that_fails_is_said_and_is_null_in_json(data, mibounds):
         (("data.csv", "--columns", "y"), "unknown column 'y'"),
         (("data.csv", "--method", "kgs"), "did you mean 'ksg'?"),
         (("data.csv", "--workers", "0"), "workers must be at least 1"),
+        (("data.csv", "--confidence", "1e-17"), "confidence is too near 0 or 1"),
+        (("data.csv", "--confidence", "0.9999999999999999"), "confidence is too near 0 or 1"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(data, mibounds, arguments, said):

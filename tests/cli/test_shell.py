@@ -102,6 +102,16 @@ def test_a_reader_that_leaves_early_is_no_error():
         assert process.stderr.read() == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(
+            [*COMMAND, "list", "bounds", "--json"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert answer.returncode == 1 and len(answer.stderr.splitlines()) == 1
+    assert answer.stderr.startswith("mibounds: the operating system refused: ")
+
+
 def test_ctrl_c_says_how_to_go_on(toy):
     slow = toy.read_text().replace(
         "def measure(pack):", "def measure(pack):\n    import time; time.sleep(0.3)"

@@ -200,6 +200,8 @@ def test_a_certificate_in_words_and_in_json():
     ("options", "kind", "said"),
     [
         ({"confidence": 1.0}, ParameterError, "confidence must lie between 0 and 1"),
+        ({"confidence": None}, ParameterError, "confidence must lie between 0 and 1; got None"),
+        ({"bound": "nwj"}, ParameterError, "trained on info_nce"),
         ({"seed": 0.5}, ParameterError, "seed must be an integer"),
         ({"folds": 3}, ParameterError, "three shares"),
         ({"folds": (0.5, 0.4, 0.2)}, ParameterError, "add to 1"),

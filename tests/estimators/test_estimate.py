@@ -207,6 +207,23 @@ BAD_INPUT = [
     (X, Y, {**INFO_NCE, "folds": 0.5}, ParameterError, "wrong kind"),
     (X, Y, {"device": "nowhere"}, ParameterError, "device"),
     (X, Y, {"confidence": 95}, ParameterError, "between 0 and 1"),
+    (X, Y, {"confidence": "0.95"}, ParameterError, "between 0 and 1; got '0.95'"),
+    (X, Y, {"confidence": None}, ParameterError, "between 0 and 1; got None"),
+    (X, Y, {"confidence": [0.9]}, ParameterError, "between 0 and 1; got [0.9]"),
+    (X, Y, {"method": None}, ParameterError, "method must be the name of a bound or an estimator; got None"),
+    (X, Y, {"method": 1}, ParameterError, "method must be the name of a bound or an estimator; got 1"),
+    (X, Y, {**INFO_NCE, "critic": None}, UnknownNameError, "unknown critic None"),
+    (X, Y, {"method": "variational", "bound": "nwk"}, UnknownNameError, "did you mean 'nwj'?"),
+    (
+        X,
+        Y,
+        {"method": "variational", "bound": 3},
+        ParameterError,
+        "bound must be a bound or the name of one; got 3",
+    ),
+    (X, Y, {"method": "variational_upper", "bound": "nwj"}, ParameterError, "takes the scores of a critic"),
+    (X, Y, {"method": "minde", "joint": "yes"}, ParameterError, "joint must be True or False; got 'yes'"),
+    (X, Y, {"budget": "fast", "device": "gpu"}, ParameterError, "device must be auto"),
     (X, Y, {"seed": 0.5}, ParameterError, "seed"),
 ]
 
@@ -217,6 +234,20 @@ def test_bad_input_is_a_named_error_of_one_line(x, y, options, error, said):
         mibounds.estimate(x, y, **options)
     assert isinstance(caught.value, MiboundsError)
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_bound_by_name_is_that_bound():
+    options = {name: value for name, value in TINY.items() if name != "method"}
+    by_name = mibounds.estimate(X, Y, method="variational", bound="nwj", **options)
+    assert by_name == mibounds.estimate(X, Y, method="nwj", **options)
+    assert build("variational_upper", bound="club") == build("club")
+
+
+def test_whatever_number_the_confidence_is_the_estimate_is_json():
+    found = mibounds.estimate(X, Y, method="gaussian", confidence=np.float32(0.9))
+    assert json.loads(json.dumps(found.as_dict()))["confidence"] == pytest.approx(0.9)
+    sure = mibounds.estimate(X, Y, method="gaussian", confidence=1 - 2**-53)
+    assert json.loads(json.dumps(sure.as_dict(), allow_nan=False))["interval"] == [None, None]
 
 
 def test_columns_of_a_file(tmp_path):

@@ -67,7 +67,7 @@ def test_what_trains_is_finite_or_refuses(name, method):
     ("name", "method", "said"),
     [
         ("Cauchy columns", "gaussian", "columns are not normal: of their ranks' normal scores it reads 0.5"),
-        ("tails of exp(exp(x))", "ksg", "x has values so far out, in column '0' from 0"),
+        ("tails of exp(exp(x))", "ksg", "x has values so far out, in column '0', that"),
         ("one row at 1e200 in x", "mixed", "x has values so far out"),
         ("each pair twice", "discrete", "stands in 2.0 pairs on the mean"),
         ("columns times 1e-30 and 1e30", "histogram", "cut into 3 bins each"),
@@ -78,6 +78,19 @@ def test_what_trains_is_finite_or_refuses(name, method):
 def test_what_is_doubtful_is_said(name, method, said):
     warned = " | ".join(estimate(*INPUTS[name].make(), method=method).warnings)
     assert said in warned
+
+
+def test_far_values_are_said_of_the_column_as_the_user_calls_it():
+    random = np.random.default_rng(0)
+    far, y = random.standard_cauchy(300), random.normal(size=300)
+    frame = pd.DataFrame(
+        {"flat": 1.0, "near": random.normal(size=300), "group": list("abc") * 100, "far": far}
+    )
+    warned = estimate(frame, y, method="mixed").warnings
+    assert any("so far out, in column 'far', that" in warning for warning in warned)
+    warned = estimate(frame.drop(columns="group").to_numpy(), y, method="ksg").warnings
+    assert any("so far out, in column '2', that" in warning for warning in warned)
+    assert paired_samples(frame, y).one_hot().name_of("x", 1) == "far"
 
 
 def test_a_density_that_reads_more_than_its_pairs_can_show_says_so():

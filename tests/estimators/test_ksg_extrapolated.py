@@ -78,5 +78,5 @@ def test_what_it_cannot_take_is_refused():
     x, y = normals(200, 1, 0.5, 0)
     with pytest.raises(DataError, match="16 parts: 40; expected at least 64"):
         mibounds.estimate(x[:40], y[:40], method="ksg_extrapolated")
-    with pytest.raises(ParameterError, match="neighbours must be an integer, at least 1; got 0"):
+    with pytest.raises(ParameterError, match="neighbours must be a whole number, at least 1; got 0"):
         mibounds.estimate(x, y, method="ksg_extrapolated", neighbours=0)

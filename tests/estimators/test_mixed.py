@@ -168,9 +168,9 @@ def test_the_same_seed_repeats_and_the_mean_of_pointwise_values_is_the_estimate(
 
 
 def test_parameters_and_too_few_samples_are_refused():
-    x, y, _ = normals(7)
-    with pytest.raises(DataError, match="expected at least 8"):
+    x, y, _ = normals(9)
+    with pytest.raises(DataError, match="expected at least 10"):
         value(x, y)
     for name in ("neighbours", "spreads"):
-        with pytest.raises(ParameterError, match=f"{name} must be an integer, at least 1; got 0"):
+        with pytest.raises(ParameterError, match=f"{name} must be a whole number, at least 1; got 0"):
             value(x, y, **{name: 0})

@@ -107,3 +107,8 @@ def test_what_cannot_be_done_is_named():
         mibounds.pointwise(X[:100], Y[:100])
     with pytest.raises(ParameterError, match="seed must be an integer"):
         mibounds.pointwise(X, Y, seed="one")
+
+
+def test_what_is_missing_beside_text_is_refused():
+    with pytest.raises(DataError, match="x, column '0', has no entry in 50 of 200 rows, first in row 1"):
+        mibounds.pointwise(["a", math.nan, "b", "a"] * 50, [0, 1, 0, 1] * 50, method="discrete")

@@ -90,6 +90,15 @@ def test_a_class_of_one_is_left_out_and_said_so():
         mibounds.pointwise(x, label, method="ross")
 
 
+def test_parts_of_too_few_pairs_to_scatter_are_refused():
+    x, label = np.random.default_rng(0).normal(size=12), np.arange(12) % 2
+    for n in (4, 8, 9):
+        with pytest.raises(DataError, match=f"in each of two halves: {n}; expected at least 10"):
+            value(x[:n], label[:n])
+    low, high = mibounds.estimate(x[:10], label[:10], method="ross").interval
+    assert low < high
+
+
 def test_pointwise_values_have_the_estimate_as_their_mean():
     x, label = classes(200, 2)
     assert mibounds.pointwise(x, label, method="ross").mean() == pytest.approx(value(x, label), abs=1e-12)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from mibounds.data import Samples, paired_samples, read_table, select_sides
 from mibounds.errors import ParameterError
 from mibounds.estimators import build
 from mibounds.estimators._folds import Folds, split
+from mibounds.estimators.base import require_confidence, require_seed
 from mibounds.estimators.certified.candidates import fitted
 from mibounds.estimators.certified.certificate import Certificate
 from mibounds.estimators.certified.rule import choose
@@ -67,12 +67,7 @@ def certify(
     variational = build("variational", folds=_shares(folds), **options)
     if not isinstance(variational, Variational) or variational.bound.name != "info_nce":
         raise ParameterError(f"the critic is trained on info_nce; got bound = {options.get('bound')!r}")
-    if not 0 < confidence < 1:
-        raise ParameterError(f"confidence must lie between 0 and 1; got {confidence}")
-    try:
-        seed = operator.index(seed)
-    except TypeError as error:
-        raise ParameterError(f"seed must be an integer; got {seed!r}") from error
+    confidence, seed = require_confidence(confidence), require_seed(seed)
     samples = paired_samples(x, y)
     return certified(samples, split(len(samples), variational.folds, seed), variational, seed, confidence)
 
