@@ -364,7 +364,7 @@ def _read_again(folder: Path, chance: random.Random) -> str:
     said: list[str] = []
     store = Store(folder / "out", said.append)
     cell = chance.choice(make_grid(load(folder / "toy.py")).cells)
-    store.remove([cell])
+    store.forget([cell])
     measured = Measurement({"value": 0.1 + cell["scale"], "text": "ü", "none": None, "status": "ok"})
     store.write(cell, measured, 0.25, {"device": "cpu"})
     sound = store.read(cell)

@@ -53,7 +53,7 @@ def test_a_run_leaves_tables_and_a_record(toy, run):
     record = json.loads((results.folder / "record.json").read_text())
     assert record["cells"] == record["rows"] == 12 and record["failed"] == 0
     assert record["preset"] == "full" and record["altered"] is False
-    assert record["command"] == "mibounds run toy --preset full --device cpu"
+    assert record["command"] == f"mibounds run {toy.file} --preset full --device cpu"
     assert record["device"] == "cpu" and record["widths"] == [2, 4]
     assert record["verdicts"]["T1"]["outcome"] == "supported"
     assert set(record["tables"]) == {"table.csv", "curve.csv"}
