@@ -222,7 +222,8 @@ def _numbers_of(series: Any) -> NDArray[Any]:
         whole: NDArray[Any] = series.to_numpy(dtype=f"{series.dtype.kind}8")
         return whole
     # Missing entries of nullable columns become NaN, which is reported with its row.
-    floats: NDArray[Any] = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, as is reported with its row
+        floats: NDArray[Any] = series.to_numpy(dtype=np.float64, na_value=np.nan)
     return floats
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mibounds.data import Samples
+from mibounds.data.categories import listed
 from mibounds.errors import DataError
-from mibounds.estimators._ranks import normal_scores, probabilities
+from mibounds.estimators._ranks import normal_scores, places, probabilities
 from mibounds.estimators._student import FittedCopula
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators.gaussian import NEGLIGIBLE, bias_if_gaussian, variance_if_independent
+from mibounds.seeding import seed_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class StudentCopula(FromTerms):
 
     c(k) is `StudentT`'s. R and nu are fitted to the columns' ranks alone, R by EM and nu by search, so that increasing
     maps of single columns change nothing. It sees two sorts of dependence: correlation, and a scale that all columns
-    share (large together, small together), which correlations miss; nu -> inf is the Gaussian copula.
+    share (large together, small together), which correlations miss; nu -> inf is the Gaussian copula. Equal values are
+    put in random order: left together they would look like a scale that is shared.
 
     The bias taken off is that of the correlations: the Gaussian's, times (nu + dim + 2) / (nu + dim), which is how much
     more a t law's correlations scatter. The interval is normal, from the spread of ln r over pairs: that of the mean of
@@ -51,7 +55,8 @@ class StudentCopula(FromTerms):
             raise DataError(
                 f"too few samples for {dim_x} + {dim_y} columns: {n}; expected at least {dim + 2}"
             )
-        both = np.hstack([samples.x, samples.y])
+        random = np.random.default_rng(seed_of("student_copula", "ties", seed))
+        both = places(np.hstack([samples.x, samples.y]), random)
         if np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(normal_scores(both), rowvar=False)))[0] < NEGLIGIBLE:
             raise DataError(
                 "by ranks, a column is a linear function of others; drop it, or choose gaussian_copula"
@@ -61,4 +66,16 @@ class StudentCopula(FromTerms):
         bias = bias_if_gaussian(n, dim_x, dim_y) * (copula.dof + dim + 2) / (copula.dof + dim)
         pointwise = copula.log_density_ratio(u) - bias
         variance = pointwise.var() / n + variance_if_independent(n, dim_x, dim_y)
-        return Terms(copula.law.mutual_information - bias, pointwise, math.sqrt(variance))
+        nats, error = copula.law.mutual_information - bias, math.sqrt(variance)
+        return Terms(nats, pointwise, error, warnings=(*_of_ties(samples),))
+
+
+def _of_ties(samples: Samples) -> Iterator[str]:
+    for side, (values, _) in samples.sides().items():
+        n, counts = len(values), [len(np.unique(column)) for column in values.T]
+        repeating = [samples.name_of(side, i) for i, count in enumerate(counts) if count <= n / 2]
+        if repeating:
+            yield (
+                f"{side}, column {listed(repeating)}, repeats its values: equal ones are put in random order, and what "
+                "they tell is lost; take auto, mixed or discrete"
+            )

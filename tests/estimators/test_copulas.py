@@ -89,6 +89,16 @@ def test_equal_values_share_their_rank():
 
 
 @pytest.mark.parametrize("method", COPULAS)
+def test_equal_values_are_no_scale_that_is_shared(method):
+    """Two columns of bits, each score as far out as any other, were read as 1.2 nats."""
+    x, y = np.random.default_rng(0).integers(0, 2, size=(2, 500)).astype(float)
+    found = mibounds.estimate(x, y, method=method)
+    assert abs(found.nats) < 0.02
+    said = any("repeats its values" in warning for warning in found.warnings)
+    assert said == (method == "student_copula")
+
+
+@pytest.mark.parametrize("method", COPULAS)
 def test_too_few_samples_and_columns_that_determine_each_other_are_refused(method):
     random = np.random.default_rng(0)
     with pytest.raises(DataError, match="expected at least 22"):

@@ -144,6 +144,7 @@ def test_tables_for_pairwise_are_looked_at():
     table = pd.DataFrame({"a": x[:, 0].astype(">f8"), "b": y[:, 0], "c": [{}] * 60})
     found = pairwise(table)
     assert found["status"].tolist()[0] == "ok" and all(s.startswith("failed: ") for s in found["status"][1:])
+    assert hostile.judged(INPUTS["long double beyond a float"], "", hostile._pairwise)["outcome"] == "refused"
     for wrong, said in (
         (np.hstack([x, y]), "pandas DataFrame; got ndarray"),
         (table.iloc[:0], "has none"),
