@@ -42,6 +42,7 @@ from mibounds.errors import DataError, MiboundsError
 from mibounds.estimators import Estimate, build, estimate, names, pointwise
 from mibounds.estimators.certified import certify
 from mibounds.pairwise import pairwise
+from mibounds.study import peak
 
 PINNED = False  # answers, no times: once is enough
 KEPT = "reliability"
@@ -278,14 +279,12 @@ def at_many_rows(rows: int) -> Iterator[Row]:
 
 
 def _in_child(method: str, rows: int) -> None:
-    import resource
-
     x, y = pairs(rows)
     started = time.perf_counter()
     one = Input("many", "memory", lambda: (x, y), -math.log(1 - 0.8**2) / 2)
     row = judged(one, method, _estimate)
     row["seconds"] = round(time.perf_counter() - started, 1)
-    row["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    row["peak_mib"] = round(peak.mib() or math.nan)
     print(json.dumps(row))
 
 
