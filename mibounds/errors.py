@@ -42,3 +42,9 @@ class StudyError(MiboundsError):
 
 class StoreError(MiboundsError, OSError):
     """Results cannot be written or read back: no permission, no space, or a corrupted file."""
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's class and message on one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -14,7 +14,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from mibounds.errors import MiboundsError, StudyError, UnknownNameError
+from mibounds.errors import MiboundsError, StudyError, UnknownNameError, one_line
 
 NOT_METHODS = ("base",)
 
@@ -45,8 +45,7 @@ def load(package: str, kind: str, name: str, base: type) -> type[Any]:
     except MiboundsError:
         raise
     except Exception as error:  # the file's own code, which may be the user's
-        why = " ".join(str(error).split())
-        raise StudyError(f"the {kind} {name!r} cannot be loaded: {type(error).__name__}: {why}") from error
+        raise StudyError(f"the {kind} {name!r} cannot be loaded: {one_line(error)}") from error
     defined = [
         value
         for value in vars(module).values()

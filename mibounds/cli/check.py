@@ -20,10 +20,10 @@ def check(studies: tuple[str, ...], results: Path) -> int:
     from mibounds.study import check as problems_of
     from mibounds.study import load, names, record
 
-    chosen, exit_code = named(studies, results), 0
+    chosen, known, exit_code = named(studies, results), names(), 0
     for folder in [] if studies else folders(results):
         slug = record.require(folder)["study"]
-        if slug in names():
+        if slug in known:
             chosen.append((load(slug), folder))
         else:
             click.echo(

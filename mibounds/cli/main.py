@@ -97,17 +97,12 @@ def call(arguments: Sequence[str]) -> int:
         say(f"the operating system refused: {error}")
         return FAILED
     except (MemoryError, RuntimeError) as error:
-        if not _ran_out(error):
+        from mibounds.study.workers.memory import ran_out
+
+        if not ran_out(error):
             raise
         say("memory did not suffice; take fewer rows, columns or units of a critic")
         return FAILED
-
-
-def _ran_out(error: BaseException) -> bool:
-    from mibounds.study.workers.memory import ran_out
-
-    # Of what is so large that its bytes cannot even be counted, torch says this.
-    return ran_out(error) or "Storage size calculation overflowed" in str(error)
 
 
 def _require_text(arguments: Sequence[str]) -> None:

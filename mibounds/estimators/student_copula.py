@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibounds.data import Samples
-from mibounds.data.categories import listed
+from mibounds.data.categories import listed, takes_each_often
 from mibounds.errors import DataError
 from mibounds.estimators._ranks import normal_scores, places, probabilities
 from mibounds.estimators._student import FittedCopula
@@ -72,8 +72,7 @@ class StudentCopula(FromTerms):
 
 def _of_ties(samples: Samples) -> Iterator[str]:
     for side, (values, _) in samples.sides().items():
-        n, counts = len(values), [len(np.unique(column)) for column in values.T]
-        repeating = [samples.name_of(side, i) for i, count in enumerate(counts) if count <= n / 2]
+        repeating = [samples.name_of(side, i) for i, v in enumerate(values.T) if takes_each_often(v, 2)]
         if repeating:
             yield (
                 f"{side}, column {listed(repeating)}, repeats its values: equal ones are put in random order, and what "

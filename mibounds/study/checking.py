@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mibounds import files
-from mibounds.errors import StudyError
+from mibounds.errors import StudyError, one_line
 from mibounds.study import find, record, tables
 from mibounds.study.study import TABLE, Study, Tables
 from mibounds.study.verdict import Verdict
@@ -92,7 +92,7 @@ def _decide(study: Study, claim: str, verdict: Any, of: Tables) -> Verdict:
     except Exception as error:  # the study's own code; the reader needs to know which claim it was
         line = None if study.file is None else find.line_of(error, study.file)
         where = "" if line is None else f", line {line}"
-        raise StudyError(f"study {study.slug!r}, claim {claim}{where}: {find.one_line(error)}") from error
+        raise StudyError(f"study {study.slug!r}, claim {claim}{where}: {one_line(error)}") from error
     if not isinstance(decided, Verdict):
         raise StudyError(f"study {study.slug!r}, claim {claim}: expected a Verdict; got {decided!r}")
     return decided

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mibounds import files
-from mibounds.errors import MiboundsError, StudyError
-from mibounds.study import checking, find, record, tables
+from mibounds.errors import MiboundsError, StudyError, one_line
+from mibounds.study import checking, record, tables
 from mibounds.study.grid import Grid
 from mibounds.study.store import Store
 from mibounds.study.study import Study, Tables
@@ -97,7 +97,7 @@ def _draw(study: Study, of: Tables, folder: Path) -> list[Path]:
     try:
         figure = None if study.draw is None else study.draw(of)
     except Exception as error:  # the study's own code; tables and cells are kept
-        raise StudyError(f"study {study.slug!r}, figure: {find.one_line(error)}") from error
+        raise StudyError(f"study {study.slug!r}, figure: {one_line(error)}") from error
     if figure is None:
         return []
     paths = [folder / "figure.png", folder / "figure.svg"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mibounds
 from mibounds import registry
-from mibounds.errors import StudyError, UnknownNameError
+from mibounds.errors import StudyError, UnknownNameError, one_line
 from mibounds.study.study import Study
 
 
@@ -68,12 +68,6 @@ def load_file(path: Path) -> Study:
     if study.slug != path.stem:
         raise StudyError(f"{path} holds the study {study.slug!r}; slug and file name must be the same")
     return dataclasses.replace(study, file=path, source=source)
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's class and message on one line."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def line_of(error: BaseException, path: Path) -> int | None:

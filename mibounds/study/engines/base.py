@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError
+from mibounds.errors import MiboundsError, ParameterError, StoreError, StudyError, one_line
 from mibounds.study import find, peak
 from mibounds.study.cell import Cell, Pack
 from mibounds.study.mirror import Mirror
@@ -157,7 +157,7 @@ def _attempt(task: Task, study: Study, device: str, made: dict[str, Any]) -> tup
     except Exception as error:  # the study's own code: whatever it raises is that pack's failure
         line = find.line_of(error, Path(task.study_file))
         where = "" if line is None else f" ({Path(task.study_file).name}, line {line})"
-        reason = find.one_line(error) + where
+        reason = one_line(error) + where
         return Ended(task, "failed", reason, traceback.format_exc()), memory.ran_out(error)
     return Ended(task, "done"), False
 

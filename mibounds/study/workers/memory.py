@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import sys
 
-# torch gives its own class for a device, and a plain RuntimeError for the machine's memory.
-OF_THE_MACHINE = "DefaultCPUAllocator: can't allocate memory"
+# torch gives its own class for a device, and a plain RuntimeError for the machine's memory, or for what is so large
+# that its bytes cannot even be counted.
+OF_THE_MACHINE = ("DefaultCPUAllocator: can't allocate memory", "Storage size calculation overflowed")
 
 
 def ran_out(error: BaseException) -> bool:
@@ -18,7 +19,7 @@ def ran_out(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and OF_THE_MACHINE in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OF_THE_MACHINE)
 
 
 def release() -> None:
