@@ -226,7 +226,7 @@ def unusable() -> Iterator[Input]:
     x, y = pairs()
     flat = x[:, 0]
     ways: dict[str, Callable[[], Any]] = {
-        "NaN": lambda: _with_first(x, math.nan),
+        "one NaN": lambda: _with_first(x, math.nan),
         "all NaN": lambda: x * math.nan,
         "infinity": lambda: _with_first(x, math.inf),
         "minus infinity": lambda: _with_first(x, -math.inf),
@@ -240,7 +240,7 @@ def unusable() -> Iterator[Input]:
         "missing text": lambda: pd.Series(["a", None] * (N // 2)),
         "constant": lambda: np.ones((N, 1)),
         "constant text": lambda: ["a"] * N,
-        "None": lambda: None,
+        "nothing, None": lambda: None,
         "list of None": lambda: [None] * N,
         "objects": lambda: np.array([object()] * N),
         "numbers as objects": lambda: np.array(flat, dtype=object),

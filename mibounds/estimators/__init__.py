@@ -147,8 +147,9 @@ def pointwise(
 ) -> NDArray[np.float64]:
     """Each pair's ln p(x, y) / p(x) p(y), its share of the mutual information, in nats; or given z.
 
-    Their mean is the method's estimate, from all pairs. A trained bound is cross-fitted: each value is from a critic
-    that saw nothing of that pair, and their mean is that of the bound over all parts; see the method's class.
+    Their mean is the method's estimate, from all pairs, but for what that adds to it or takes off as a whole
+    (`ksg_extrapolated`, `student_copula`, `discriminant`, `logistic`). A trained bound is cross-fitted: each value is
+    from a critic that saw nothing of that pair, read as by InfoNCE over all parts; see the method's class.
     Single values scatter far more than their mean, and may be negative: those pairs are rarer than chance makes them.
 
     Args:

@@ -85,7 +85,7 @@ class HeldOut(Estimator):
         x, y = pairs.train
         again = self.pointwise(model, x[: len(values)], y[: len(values)], seed)
         nats, low, high = mean_interval(values.double().cpu().numpy(), confidence)
-        warnings = (*self.of_fit(history), *self.of_value(nats, high, again.mean().item(), len(values)))
+        warnings = (*self.of_fit(history), *self.of_value(nats, high, again.mean().item()))
         return self.result(nats, (low, high), pairs, confidence, warnings, history)
 
     def pairs(self, samples: Samples, seed: int) -> Pairs:
@@ -105,7 +105,7 @@ class HeldOut(Estimator):
         """Warnings of how the fit ended."""
         yield from ()
 
-    def of_value(self, nats: float, high: float, train_nats: float, n_report: int) -> Iterator[str]:
+    def of_value(self, nats: float, high: float, train_nats: float) -> Iterator[str]:
         """Warnings of what was read from the report fold, and from pairs that trained."""
         if train_nats - nats > max(OVERFITTED_NATS, high - nats):
             yield (
@@ -116,11 +116,6 @@ class HeldOut(Estimator):
             yield (
                 "the estimate is negative, which no mutual information is: the model found nothing that holds on "
                 "other pairs"
-            )
-        if nats > math.log(n_report):
-            yield (
-                f"the estimate is more than ln of the {n_report:,} pairs that it was read from, "
-                f"{math.log(n_report):.2f} nats: as much rests on the model alone, and the truth may be infinite"
             )
 
     def result(
@@ -146,7 +141,7 @@ class HeldOut(Estimator):
             saturated=False,
             folds=pairs.folds.sizes(),
             confidence=confidence,
-            warnings=warnings,
+            warnings=(*warnings, *_beyond(nats, len(pairs.folds.report))),
             history=history,
         )
 
@@ -155,3 +150,12 @@ class HeldOut(Estimator):
         widths = getattr(self, name)
         if isinstance(widths, str) or not all(isinstance(w, Integral) and int(w) >= 1 for w in widths):
             raise ParameterError(f"{name} must be widths of layers, such as (64, 64); got {widths!r}")
+
+
+def _beyond(nats: float, n_report: int) -> Iterator[str]:
+    """A warning of more than so many pairs can bear out, whatever the model."""
+    if nats > math.log(n_report):
+        yield (
+            f"the estimate is more than ln of the {n_report:,} pairs that it was read from, "
+            f"{math.log(n_report):.2f} nats: as much rests on the model alone, and the truth may be infinite"
+        )

@@ -48,11 +48,11 @@ class Auto(Estimator):
 
     - `gaussian_copula`: linear correlations of the columns' normal scores;
     - `student_copula`: those and a scale that all columns share;
-    - `ksg_extrapolated`: nearest neighbours, of any law in few columns;
-    - a trained critic (not if "fast", nor between two single columns, where neighbours see as much): what a network
-      adds to a Gaussian's log density ratio, of any law, in many columns and of many pairs. It trains on four fifths of
-      a half and stops by the rest, which is what chooses; what is read as InfoNCE comes from five more that train on
-      four fifths of all pairs and read the others.
+    - `ksg_extrapolated`: nearest neighbours, of any law in few columns, from 128 pairs on;
+    - a trained critic (not if "fast", nor of fewer than 320 pairs, nor between two single columns, where neighbours see
+      as much): what a network adds to a Gaussian's log density ratio, of any law, in many columns and of many pairs. It
+      trains on four fifths of a half and stops by the rest, which is what chooses; what is read as InfoNCE comes from
+      five more that train and stop on four fifths of all pairs and read the others.
 
     The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off; the critic
     reads those that it did not train on. The models come in this order, and each displaces the one before if the mean

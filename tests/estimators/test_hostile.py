@@ -174,4 +174,6 @@ def test_the_judge_finds_faults():
         (lambda x, y, method: replace(silent, nats=math.nan), "not finite"),
     ):
         assert said in hostile.judged(one, "ksg", of)["outcome"]
-    assert "must be refused" in hostile.judged(INPUTS["NaN"], "ksg", lambda x, y, method: silent)["outcome"]
+    assert (
+        "must be refused" in hostile.judged(INPUTS["one NaN"], "ksg", lambda x, y, method: silent)["outcome"]
+    )

@@ -31,7 +31,7 @@ def test_it_comes_nearer_than_ksg_and_its_interval_says_how_far_it_went():
 
 @pytest.mark.parametrize("dim", [2, 4])
 def test_its_error_is_how_far_it_scatters(dim):
-    """Its gain is multiplied and shrunk: taken as a part that scatters like the rest, the error was 0.6 to 0.7 of it."""
+    """Its gain is multiplied and shrunk: with the share that is kept taken as fixed, the error was 0.6 of it."""
     found = [
         mibounds.estimate(*normals(200, dim, 0.4, seed), method="ksg_extrapolated") for seed in range(100)
     ]
