@@ -10,6 +10,7 @@ import click
 
 from mibounds.cli.errors import say
 from mibounds.cli.estimate import method_options
+from mibounds.cli.waiting import waiting
 
 
 @click.command()
@@ -47,7 +48,8 @@ def certify(
     from mibounds.estimators.certified import certify_file
 
     options = method_options("variational", critic, texts)
-    found = certify_file(file, x_columns, y_columns, confidence=confidence, seed=seed, **options)
+    with waiting("certifying"):
+        found = certify_file(file, x_columns, y_columns, confidence=confidence, seed=seed, **options)
     in_bits = found.nats / math.log(2)
     if as_json:
         click.echo(json.dumps(found.as_dict() | ({"bits": in_bits} if bits else {}), indent=2))

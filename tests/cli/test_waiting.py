@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import contextmanager
+from importlib import import_module
 
+import numpy as np
+import pytest
 from rich.console import Console
 
 from mibounds.cli import waiting as module
@@ -28,3 +32,26 @@ def test_a_bar_on_a_terminal_once_it_takes_long(monkeypatch):
 def test_nothing_of_what_is_quick_and_nothing_in_a_file(monkeypatch):
     assert shown(monkeypatch, 5.0, True, seconds=0.0) == ""
     assert "six pairs" not in shown(monkeypatch, 0.05, False)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("estimate", ["--x", "0", "--y", "1", "--method", "gaussian"]),
+        ("matrix", ["--out", "found"]),
+        ("certify", ["--x", "0", "--y", "1", "--set", "max_steps=10"]),
+    ],
+)
+def test_commands_that_may_take_long_say_what_goes_on(command, words, mibounds, monkeypatch, tmp_path):
+    said = []
+
+    @contextmanager
+    def noted(title, total=None):
+        said.append(title)
+        yield lambda done: None
+
+    monkeypatch.chdir(tmp_path)
+    np.save("pairs.npy", np.random.default_rng(0).normal(size=(200, 2)))
+    monkeypatch.setattr(import_module(f"mibounds.cli.{command}"), "waiting", noted)
+    assert mibounds(command, "pairs.npy", *words).code == 0
+    assert len(said) == 1
