@@ -9,17 +9,13 @@ from pathlib import Path
 import click
 
 from mibounds.cli.errors import say
-from mibounds.cli.estimate import method_options
+from mibounds.cli.two_sides import method_options, two_sides
 from mibounds.cli.waiting import waiting
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--x", "x_columns", required=True, metavar="COLUMNS", help="Of x, such as a,b or sensor_*.")
-@click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y.")
+@two_sides
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="That the truth is no less.")
-@click.option("--critic", help="By file name.")
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--set",
     "texts",
@@ -27,8 +23,6 @@ from mibounds.cli.waiting import waiting
     metavar="NAME=VALUE",
     help="An option of the training, such as max_steps=500, or of the critic, such as critic.embedding=16.",
 )
-@click.option("--bits", is_flag=True, help="Say it in bits as well.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
 def certify(
     file: Path,
     x_columns: str,

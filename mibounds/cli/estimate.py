@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mibounds.cli.errors import say
-from mibounds.cli.settings import settings
+from mibounds.cli.two_sides import method_options, two_sides
 from mibounds.cli.waiting import waiting
-
-CRITIC = "critic."
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--x",
-    "x_columns",
-    required=True,
-    metavar="COLUMNS",
-    help="Of x, such as a,b or left or sensor_* or 0:32.",
-)
-@click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y.")
+@two_sides
 @click.option("--given", "given_columns", metavar="COLUMNS", help="Of z, for the MI of x and y given z.")
 @click.option("--method", default="auto", show_default=True, help="A bound or an estimator.")
-@click.option("--critic", help="By file name, for methods that train one.")
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the interval.")
 @click.option(
     "--set",
@@ -39,8 +25,6 @@ CRITIC = "critic."
     metavar="NAME=VALUE",
     help="An option of the method, such as budget=fast, or of its critic, such as critic.temperature=0.1.",
 )
-@click.option("--bits", is_flag=True, help="Say it in bits as well.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
 def estimate(
     file: Path,
     x_columns: str,
@@ -84,20 +68,3 @@ def estimate(
     click.echo(found)
     for warning in found.warnings:
         say(f"warning: {warning}")
-
-
-def method_options(method: str, critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
-    """The method's options, its critic's under `critic_options`; refused if one is of the wrong kind."""
-    from mibounds.estimators import build
-
-    given = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in settings("--set", texts).items()
-    }
-    of_critic = {name: given.pop(name) for name in list(given) if name.startswith(CRITIC)}
-    if critic is not None:
-        given["critic"] = critic
-    if of_critic:
-        given["critic_options"] = {name.removeprefix(CRITIC): value for name, value in of_critic.items()}
-    build(method, **given)  # a bad option is refused before the file is read
-    return given

@@ -51,7 +51,7 @@ def test_commands_that_may_take_long_say_what_goes_on(command, words, mibounds, 
         yield lambda done: None
 
     monkeypatch.chdir(tmp_path)
-    np.save("pairs.npy", np.random.default_rng(0).normal(size=(200, 2)))
+    np.save("pairs.npy", np.random.default_rng(0).normal(size=(300, 2)))
     monkeypatch.setattr(import_module(f"mibounds.cli.{command}"), "waiting", noted)
     assert mibounds(command, "pairs.npy", *words).code == 0
     assert len(said) == 1
