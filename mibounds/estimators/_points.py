@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,14 @@ from mibounds.estimators._boxes import IN_ONE_THREAD, Array, Integers, in_thread
 from mibounds.estimators._classes import Flags, has_company
 from mibounds.estimators._counts import Labels, labels
 from mibounds.estimators._neighbours import n_within, nearest
+
+
+class Reach(NamedTuple):
+    """Of each row how many neighbours are looked for, how far the last is, and whether no nearer than the next: `n`."""
+
+    n_neighbours: Labels
+    distance: Array
+    tied: Flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +60,18 @@ class Points:
         return [np.concatenate(part) for part in parts]
 
     def terms(self, neighbours: int) -> Array:
-        """psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) of each row, k `neighbours` or as many as share the categories.
+        """`terms_within` the k-th neighbour, k `neighbours` or as many as share the categories."""
+        return self.terms_within(self.reach(neighbours))
+
+    def terms_within(self, reach: Reach) -> Array:
+        """psi(k) + psi(n_z) - psi(n_xz) - psi(n_yz) of each row.
 
         Counts are of what is nearer than the k-th, itself included; where that is as near as the next, of all as near,
         on all sides. A row that is `alone` has 0. Without z, n_z is n.
         """
         from scipy.special import digamma
 
-        k, distance, tied = self._nearest(neighbours)
+        k, distance, tied = reach
         z = [*range(2, len(self.codes))]
         n_xz, n_yz, n_z = in_threads(
             lambda sides: self._count(sides, distance, tied),
@@ -79,8 +92,8 @@ class Points:
         codes = np.hstack([np.empty((len(self), 0)), *(self.codes[side] for side in sides)])
         return labels(codes) if codes.size else np.zeros(len(self), np.int64)
 
-    def _nearest(self, neighbours: int) -> tuple[Labels, Array, Flags]:
-        """Of each row k, how far the k-th of those alike is, and whether that is no nearer than the next: `n` each."""
+    def reach(self, neighbours: int) -> Reach:
+        """To the k-th of those that share the categories."""
         n, both = len(self), np.hstack(self.numbers)
         k, distance, tied = np.zeros(n, np.int64), np.zeros(n), np.ones(n, np.bool_)
         for rows in _groups(self._alike_in_all):
@@ -89,7 +102,7 @@ class Points:
                 found = nearest(both[rows], min(neighbours + 1, len(rows) - 1))
                 distance[rows] = found.distances[:, of_group - 1]
                 tied[rows] = found.at_edge(of_group) | (distance[rows] == 0)
-        return k, distance, tied
+        return Reach(k, distance, tied)
 
     def _count(self, sides: Sequence[int], distance: Array, tied: Flags) -> Array:
         """How many rows are alike on `sides` and within each row's distance there, itself included: `n`."""

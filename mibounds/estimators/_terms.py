@@ -26,6 +26,7 @@ class Terms:
         error: the standard error of `nats`.
         ceiling_nats: the largest value that these pairs could show, inf if there is none.
         warnings: as of `Estimate`.
+        lost: how many nats fewer the model reads of pairs left out than it would under its own law, for sure.
     """
 
     nats: float
@@ -33,6 +34,12 @@ class Terms:
     error: float
     ceiling_nats: float = math.inf
     warnings: tuple[str, ...] = ()
+    lost: float = 0.0
+
+    @property
+    def is_void(self) -> bool:
+        """Whether more is lost than is read."""
+        return self.lost > max(0.0, self.nats)
 
     @property
     def saturated(self) -> bool:
@@ -66,12 +73,21 @@ class FromTerms(Estimator):
             saturated=found.saturated,
             folds={"all": len(samples)},
             confidence=confidence,
-            warnings=found.warnings,
+            warnings=(*found.warnings, *([void(found)] if found.is_void else [])),
             conditional=samples.z is not None,
         )
 
     def pointwise_nats(self, samples: Samples, seed: int) -> Array:
         return self.terms(samples, seed).pointwise
+
+
+def void(found: Terms) -> str:
+    """What is said of a model that loses more than it reads."""
+    return (
+        f"pairs that are left out read {found.lost:,.3g} nats fewer than they would if the columns were as the model "
+        f"takes them, which is more than the {found.nats:.3g} it finds: that rests on the model alone; take auto or "
+        "ksg_extrapolated"
+    )
 
 
 def normal_interval(nats: float, error: float, confidence: float) -> tuple[float, float]:

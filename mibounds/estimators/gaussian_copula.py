@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mibounds.data import Samples
+from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators.gaussian import Gaussian
@@ -16,7 +17,9 @@ class GaussianCopula(FromTerms):
 
     Increasing maps of single columns change neither the ranks nor the MI, so it is right for every law that such maps
     make Gaussian: uniform, heavy-tailed or bimodal columns are no matter. Under other laws it says what linear maps of
-    the scores see. Scores use each column's ranks alone, equal values share their mean rank.
+    the scores see, which may be far too much where columns are bent in each other, as those of an embedding are: pairs
+    that are left out then read less than of Gaussian columns, and a warning says so. Scores use each column's ranks
+    alone, equal values share their mean rank.
 
     Value, bias and interval are those of `gaussian`; what is exact there under a Gaussian law is close to it here.
 
@@ -37,4 +40,5 @@ class GaussianCopula(FromTerms):
     references = ("Ince et al. 2017", "Klaassen and Wellner 1997")
 
     def terms(self, samples: Samples, seed: int) -> Terms:
-        return Gaussian().terms(Samples(normal_scores(samples.x), normal_scores(samples.y)), seed)
+        x, y = normal_scores(samples.x), normal_scores(samples.y)
+        return replace(Gaussian().terms(Samples(x, y), seed), lost=surely_lost(x, y))

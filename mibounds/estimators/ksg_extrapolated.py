@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,16 +23,31 @@ N_QUANTILES = 101
 MATERIAL_NATS = 0.05
 
 
+class Doubled(NamedTuple):
+    """What is seen of n pairs and of two halves of them.
+
+    Attributes:
+        pointwise: `n`, KSG's terms of all pairs.
+        gain: by how much their mean exceeds that of the halves.
+        nearer: by how much ln of the distance to neighbours falls from the halves to all: ln 2 / d.
+    """
+
+    pointwise: Array
+    gain: float
+    nearer: float
+
+
 @dataclass(frozen=True)
 class ExtrapolatedKSG(FromTerms):
-    """I_n + (I_n - I_{n/2}) / (2^(2/d) - 1), I_n being KSG of the normal scores of n pairs, d = dim_x + dim_y.
+    """I_n + (I_n - I_{n/2}) / (2^(2/d) - 1), I_n being KSG of the normal scores of n pairs, I_{n/2} of disjoint halves.
 
-    That is the limit if the bias falls as n^(-2/d), as for densities that are smooth at the neighbours' scale. I_{n/2}
-    is the mean of two disjoint halves. Where neighbours are far, the bias falls more slowly at first, and part of it
-    stays. Normal scores keep heavy tails from crowding the rest; values that repeat have theirs in random order.
-    Neighbours share all categories, as by `mixed`, and d counts the columns of numbers alone; nothing is added
-    beyond the entropy of a side that is categories, or beyond what so many pairs can show. A gain that may be
-    chance is shrunk by James and Stein's factor, 1 - error^2 / gain^2, at least 0.
+    That is the limit if the bias falls as the square of the neighbours' distance, as for densities that are smooth at
+    that scale. How the distance falls is seen: by 2^(-1/d) from half of the pairs to all of them. In few columns d is
+    their number, dim_x + dim_y, which is the most that is taken; in many it is far less, and least where the columns
+    follow a few causes. Where neighbours are far, the bias falls more slowly at first, and part of it stays. Normal
+    scores keep heavy tails from crowding the rest; values that repeat have theirs in random order. Neighbours share all
+    categories, as by `mixed`; nothing is added beyond the entropy of a side that is categories, or beyond what so many
+    pairs can show. A gain that may be chance is shrunk by James and Stein's factor, 1 - error^2 / gain^2, at least 0.
 
     The standard error has two parts. Chance: I_n and the gain scatter together as those of disjoint eighths of the
     pairs, cut three times, as 1/n of variance, and the shrunk sum is taken over that scatter. Doubt: half of what was
@@ -50,7 +66,7 @@ class ExtrapolatedKSG(FromTerms):
         >>> from mibounds.distributions.gaussian import Gaussian
         >>> x, y = (side.double().numpy() for side in Gaussian.from_mutual_information(3, 1.0).sample(1000, seed=0))
         >>> print(ExtrapolatedKSG().estimate(Samples(x, y), seed=0, confidence=0.95))
-        1.114 nats (95% interval 0.840 to 1.387) by ksg_extrapolated, no bound: the truth may lie on either side
+        1.097 nats (95% interval 0.846 to 1.348) by ksg_extrapolated, no bound: the truth may lie on either side
     """
 
     neighbours: int = 3
@@ -78,11 +94,14 @@ class ExtrapolatedKSG(FromTerms):
         points = points_of(samples, on_grid(*numbers))
         shuffle = np.random.default_rng(seed_of("ksg_extrapolated", seed)).permutation
         orders = [shuffle(n) for _ in range(N_CUTS)]
-        pointwise, gain = self._pointwise_and_gain(points[orders[0]])
+        pointwise, gain, nearer = self._doubled(points[orders[0]])
         nats, ceiling = float(pointwise.mean()), float(digamma(n) - digamma(self.neighbours))
         most = min(ceiling, _most_nats(samples))
         scatter = _covariance([self._of_parts(points[order]) for order in orders])
-        times, error = 1 / (2 ** (2 / points.n_numbers) - 1), math.sqrt(scatter[1, 1])
+        times, error = (
+            1 / math.expm1(2 * max(nearer, math.log(2) / points.n_numbers)),
+            math.sqrt(scatter[1, 1]),
+        )
 
         def limit(read: Array, gained: Array) -> Array:
             """What is read, carried on by the sure share of what is gained, as far as it can be."""
@@ -99,22 +118,24 @@ class ExtrapolatedKSG(FromTerms):
 
     def _of_parts(self, points: Points) -> Array:
         """`n_parts x 2`: the mean and the gain of each of disjoint parts."""
-        parts = [self._pointwise_and_gain(points[rows]) for rows in points.split(N_PARTS)]
-        return np.array([(pointwise.mean(), gain) for pointwise, gain in parts])
+        parts = [self._doubled(points[rows]) for rows in points.split(N_PARTS)]
+        return np.array([(part.pointwise.mean(), part.gain) for part in parts])
 
-    def _pointwise_and_gain(self, points: Points) -> tuple[Array, float]:
-        """KSG's terms, and by how much their mean exceeds that of two halves, of rows that are alone in neither."""
-        pointwise = points.terms(self.neighbours)
-        told, of_halves = [], []
+    def _doubled(self, points: Points) -> Doubled:
+        """Of all pairs beside halves of them; of rows that are alone in neither."""
+        whole = points.reach(self.neighbours)
+        pointwise, told, of_halves, nearer = points.terms_within(whole), [], [], []
         for rows in points.split(2):
             half = points[rows]
-            kept = ~half.alone()
+            kept, reach = ~half.alone(), half.reach(self.neighbours)
             told.append(rows[kept])
-            of_halves.append(half.terms(self.neighbours)[kept])
+            of_halves.append(half.terms_within(reach)[kept])
+            apart = (reach.distance > 0) & (whole.distance[rows] > 0)
+            nearer.append(np.log(reach.distance[apart] / whole.distance[rows][apart]))
         if not all(map(len, told)):
-            return pointwise, 0.0
-        of_both = np.mean([half.mean() for half in of_halves])
-        return pointwise, float(pointwise[np.concatenate(told)].mean() - of_both)
+            return Doubled(pointwise, 0.0, math.inf)
+        gain = pointwise[np.concatenate(told)].mean() - np.mean([half.mean() for half in of_halves])
+        return Doubled(pointwise, float(gain), float(np.concatenate(nearer).mean()))
 
 
 def _most_nats(samples: Samples) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from mibounds.data import Samples
 from mibounds.data.categories import listed, takes_each_often
 from mibounds.errors import DataError
+from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores, places, probabilities
 from mibounds.estimators._student import FittedCopula
 from mibounds.estimators._terms import FromTerms, Terms
@@ -57,7 +58,8 @@ class StudentCopula(FromTerms):
             )
         random = np.random.default_rng(seed_of("student_copula", "ties", seed))
         both = places(np.hstack([samples.x, samples.y]), random)
-        if np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(normal_scores(both), rowvar=False)))[0] < NEGLIGIBLE:
+        scores = normal_scores(both)
+        if np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(scores, rowvar=False)))[0] < NEGLIGIBLE:
             raise DataError(
                 "by ranks, a column is a linear function of others; drop it, or choose gaussian_copula"
             )
@@ -67,7 +69,8 @@ class StudentCopula(FromTerms):
         pointwise = copula.log_density_ratio(u) - bias
         variance = pointwise.var() / n + variance_if_independent(n, dim_x, dim_y)
         nats, error = copula.law.mutual_information - bias, math.sqrt(variance)
-        return Terms(nats, pointwise, error, warnings=(*_of_ties(samples),))
+        lost = surely_lost(scores[:, :dim_x], scores[:, dim_x:])
+        return Terms(nats, pointwise, error, warnings=(*_of_ties(samples),), lost=lost)
 
 
 def _of_ties(samples: Samples) -> Iterator[str]:
