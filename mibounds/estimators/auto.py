@@ -47,7 +47,9 @@ class Auto(Estimator):
     models, simplest first:
 
     - `gaussian_copula`: linear correlations of the columns' normal scores;
-    - `student_copula`: those and a scale that all columns share;
+    - `student_copula`: those and a scale that all columns share (neither of the two, where pairs that are left out read
+      so much less of Gaussian columns than they should that more is lost than found: columns that are bent in each
+      other);
     - `ksg_extrapolated`: nearest neighbours, of any law in few columns, from 128 pairs on;
     - a trained critic (not if "fast", nor of fewer than 320 pairs, nor between two single columns, where neighbours see
       as much): what a network adds to a Gaussian's log density ratio, of any law, in many columns and of many pairs. It
