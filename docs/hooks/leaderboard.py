@@ -1,50 +1,68 @@
-"""How estimators did on the suite: by estimator and size, and one estimator task by task."""
+"""How estimators did on the suite: by estimator and size, one estimator task by task, and all on tasks of our own."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import committed
 import measured
 
-from studies.leaderboard import PUBLISHED, scored
+from mibounds import suite
+from studies.leaderboard import EIGHT, EXTENDED, PUBLISHED, THERE, scored
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def leaderboard(what: str, *names: str) -> str:
-    """`state`, a line on how much of the run there is; `estimators`, a table; `tasks ESTIMATOR`, another."""
+    """`state`, a line on how much of the run there is; or a table: `estimators`, `eight`, `tasks ESTIMATOR`, `own`."""
     if what == "state":
         return committed.state("leaderboard")
-    table = whole(committed.rows("leaderboard"))
+    table = committed.rows("leaderboard")
+    if what == "own":
+        table = alike(table[table["task"].isin(suite.names("extended"))])
+    else:
+        table = whole(alike(table), EIGHT) if what == "eight" else whole(table, PUBLISHED)
     if table.empty:
         return "Nothing of it is there yet."
-    return by_estimator(table) if what == "estimators" else by_task(table, *names)
+    if what == "own":
+        return by_own_task(table)
+    return by_task(table, *names) if what == "tasks" else by_estimator(table)
 
 
-def whole(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows, scored, of estimators that all 40 tasks were given to, in the replicates where they were."""
+def whole(table: pd.DataFrame, tasks: Sequence[str] = PUBLISHED) -> pd.DataFrame:
+    """The rows, scored, of estimators that all these tasks were given to, in the replicates where they were."""
     if table.empty:
         return table
-    of_suite = table[table["task"].isin(PUBLISHED) & (table["control"] == "none")]
-    n_tasks = of_suite.groupby(["estimator", "n_samples", "replicate"])["task"].transform("nunique")
-    return scored(of_suite[n_tasks == len(PUBLISHED)])
+    of_tasks = table[table["task"].isin(tasks) & (table["control"] == "none")]
+    n_tasks = of_tasks.groupby(["estimator", "n_samples", "replicate"])["task"].transform("nunique")
+    return scored(of_tasks[n_tasks == len(tasks)])
+
+
+def alike(table: pd.DataFrame) -> pd.DataFrame:
+    """The samples that all estimators are given."""
+    of_size = table["n_samples"].isin(EXTENDED.sizes) & (table["replicate"] < EXTENDED.replicates)
+    return table[of_size & (table["control"] == "none")]
 
 
 def by_estimator(table: pd.DataFrame) -> str:
-    """A row an estimator and size; nearest first, and last what gave no number on some task."""
+    """A row an estimator and size; by size, nearest first, and last what gave no number on some task."""
     found = []
     for (name, size), of in table.groupby(["estimator", "n_samples"]):
         answered = (of["status"] == "ok").groupby(of["task"]).all()
         error = float(of["off_nats"].mean()) if answered.all() else math.inf
         cells = [f"`{name}`", f"{size:,}"]
         if math.isinf(error):
-            cells += [f"no number on {int((~answered).sum())} tasks", "-", "-"]
+            cells += [f"no number on {int((~answered).sum())} of {len(answered)} tasks", "-", "-"]
         else:
-            cells += [f"{error:.3f}", measured.number(of["bias_nats"].mean()), f"{of['covered'].mean():.0%}"]
-        found.append((error, [*cells, f"{of['seconds'].median():.2g}", f"{of['replicate'].nunique()}"]))
+            end = " (low end)" if (of["direction"] == "lower").all() else ""
+            covered = f"{of['covered'].mean():.0%}{end}"
+            cells += [f"{error:.3f}", measured.number(of["bias_nats"].mean()), covered]
+        found.append(
+            ((size, error), [*cells, f"{of['seconds'].median():.2g}", f"{of['replicate'].nunique()}"])
+        )
     lines = [cells for _, cells in sorted(found, key=lambda each: each[0])]
     names = [
         "estimator",
@@ -76,3 +94,20 @@ def by_task(table: pd.DataFrame, estimator: str) -> str:
     ]
     head = ["task", "truth (nats)", *(f"off by, {size:,} pairs" for size in sizes)]
     return measured.markdown([*head, f"bias, {sizes[-1]:,}", "intervals with the truth"], lines)
+
+
+def by_own_task(table: pd.DataFrame) -> str:
+    """A row a task, its truth, and the mean of what each estimator read."""
+    names = [name for name in THERE if name in set(table["estimator"])]
+    lines = []
+    for task in [name for name in suite.names("extended") if name in set(table["task"])]:
+        of = table[table["task"] == task]
+        read = (mean_estimate(of[of["estimator"] == name]) for name in names)
+        lines.append([f"`{task}`", f"{of['truth_nats'].mean():.3f}", *read])
+    return measured.markdown(["task", "truth (nats)", *(f"`{name}`" for name in names)], lines)
+
+
+def mean_estimate(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return "-"
+    return measured.number(rows["estimate_nats"].mean()) if (rows["status"] == "ok").all() else "refused"

@@ -32,7 +32,7 @@ def test_it_ranks_by_error_and_leaves_out_what_has_not_all_tasks():
     assert shown == [
         "| `near` | 1,000 | 0.100 | 0.10 | 100% | 2.5 | 2 |",
         "| `far` | 1,000 | 0.300 | \N{MINUS SIGN}0.30 | 0% | 2.5 | 2 |",
-        "| `failed` | 1,000 | no number on 1 tasks | - | - | 2.5 | 2 |",
+        "| `failed` | 1,000 | no number on 1 of 40 tasks | - | - | 2.5 | 2 |",
     ]
 
 
@@ -47,6 +47,35 @@ def test_the_task_that_is_furthest_off_at_the_largest_size_stands_first():
     assert len(shown) == 40
     assert shown[0] == f"| `{worst}` | 1.000 | 0.100 | 0.600 | 0.60 | 100% |"
     assert shown[-1] == f"| `{best}` | 1.000 | 0.100 | 0.010 | 0.01 | 100% |"
+
+
+def test_of_bounds_the_low_end_is_asked_and_sizes_stand_apart():
+    page = hook("leaderboard")
+    bound = pd.DataFrame(rows("bound", -0.3, size=5000)).assign(direction="lower")
+    shown = page.by_estimator(page.whole(pd.concat([bound, pd.DataFrame(rows("far", 0.4))]))).splitlines()[2:]
+    assert [line.split(" | ")[1] for line in shown] == ["1,000", "5,000"]
+    assert "| 100% (low end) |" in shown[1]
+
+
+def test_the_eight_are_ranked_by_samples_that_all_are_given():
+    page = hook("leaderboard")
+    eight = [row for row in rows("slow", 0.1, size=5000) if row["task"] in page.EIGHT]
+    table = pd.DataFrame([*eight, *rows("quick", 0.2, size=5000), *rows("other", 0.1, size=1000)])
+    shown = page.by_estimator(page.whole(page.alike(table), page.EIGHT)).splitlines()[2:]
+    assert [line.split(" | ")[0] for line in shown] == ["| `slow`", "| `quick`"]
+
+
+def test_on_our_own_tasks_it_says_what_was_read_or_refused():
+    page = hook("leaderboard")
+    read = [{**row, "task": "rare_event-0.01"} for row in rows("ksg", 0.5, n_tasks=1, size=5000)]
+    refused = [{**row, "estimator": "gaussian", "status": "DataError: no"} for row in read]
+    elsewhere = [{**row, "task": "rendered-0.1"} for row in read]
+    head, _, *lines = page.by_own_task(pd.DataFrame([*read, *refused, *elsewhere])).splitlines()
+    assert head == "| task | truth (nats) | `ksg` | `gaussian` |"
+    assert lines == [
+        "| `rare_event-0.01` | 1.000 | 1.50 | refused |",
+        "| `rendered-0.1` | 1.000 | 1.50 | - |",
+    ]
 
 
 def test_of_a_run_that_is_not_finished_whole_replicates_count(tmp_path):

@@ -140,7 +140,7 @@ def table_of(**changes: float) -> pd.DataFrame:
         broken = control != "none"
         missed = change["shuffled_missed" if broken else "missed"]
         error = (change["shuffled"] if broken else off[name]) + change["spread"] * (replicate - 1)
-        covered = here.PUBLISHED.index(task) >= missed
+        covered = here.PUBLISHED.index(task) >= missed + (replicate == 0 and not broken)
         rows.append(
             {
                 "estimator": name,
@@ -198,6 +198,35 @@ def test_a_broken_control_a_missing_task_or_no_row_decides_nothing(claim: str, o
     of_auto = failed["estimator"].isin(here.AUTO) & (failed["dim_x"] == 5)
     failed.loc[of_auto, "status"] = "DivergedError: at step 3"
     assert outcome(STUDY, claim_id, failed) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("claim", "left"),
+    [
+        ("fast", "n_samples == 1000"),
+        ("seconds", "estimator != 'auto-standard'"),
+        ("seconds", "task != 'student-identity-5-5-2'"),
+        ("coverage", "replicate > 0"),  # which are alike
+    ],
+)
+def test_a_part_of_what_a_criterion_names_decides_nothing(claim: str, left: str, outcome) -> None:
+    part = table_of().query(left)
+    assert outcome(STUDY, f"leaderboard.{claim}", part) == "inconclusive"
+
+
+def test_a_replicate_without_a_number_of_some_task_is_none_of_40(outcome) -> None:
+    table = table_of()
+    of_auto = (table["estimator"] == "auto-standard") & (table["task"] == here.PUBLISHED[0])
+    table.loc[of_auto & (table["replicate"] > 0), "estimate_nats"] = float("nan")
+    assert outcome(STUDY, "leaderboard.error_1k", table) == "inconclusive"
+
+
+def test_the_other_budget_is_a_rival_too(outcome) -> None:
+    table = table_of()
+    fast = table["estimator"] == "auto-fast"
+    nearer = fast & (table["control"] == "none")
+    table.loc[nearer, "estimate_nats"] = 1.001 + 1e-4 * table.loc[nearer, "replicate"]
+    assert outcome(STUDY, "leaderboard.best", table) == "refuted"
 
 
 def test_an_estimator_that_failed_on_a_task_is_no_rival(outcome) -> None:
