@@ -98,10 +98,8 @@ class ExtrapolatedKSG(FromTerms):
         nats, ceiling = float(pointwise.mean()), float(digamma(n) - digamma(self.neighbours))
         most = min(ceiling, _most_nats(samples))
         scatter = _covariance([self._of_parts(points[order]) for order in orders])
-        times, error = (
-            1 / math.expm1(2 * max(nearer, math.log(2) / points.n_numbers)),
-            math.sqrt(scatter[1, 1]),
-        )
+        error = math.sqrt(scatter[1, 1])
+        times = 1 / math.expm1(2 * max(nearer, math.log(2) / points.n_numbers))  # d, at most the columns
 
         def limit(read: Array, gained: Array) -> Array:
             """What is read, carried on by the sure share of what is gained, as far as it can be."""
