@@ -21,21 +21,23 @@ def leaderboard(what: str, *names: str) -> str:
     if what == "state":
         return committed.state("leaderboard")
     table = committed.rows("leaderboard")
-    if what == "own":
-        table = alike(table[table["task"].isin(suite.names("extended"))])
-    else:
-        table = whole(alike(table), EIGHT) if what == "eight" else whole(table, PUBLISHED)
+    if not table.empty:
+        table = asked_of(table, what)
     if table.empty:
         return "Nothing of it is there yet."
+    shown = {"estimators": by_estimator, "eight": by_estimator, "tasks": by_task, "own": by_own_task}
+    return shown[what](table, *names)
+
+
+def asked_of(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The rows that a table of the page is made of."""
     if what == "own":
-        return by_own_task(table)
-    return by_task(table, *names) if what == "tasks" else by_estimator(table)
+        return alike(table[table["task"].isin(suite.names("extended"))])
+    return whole(alike(table), EIGHT) if what == "eight" else whole(table)
 
 
 def whole(table: pd.DataFrame, tasks: Sequence[str] = PUBLISHED) -> pd.DataFrame:
     """The rows, scored, of estimators that all these tasks were given to, in the replicates where they were."""
-    if table.empty:
-        return table
     of_tasks = table[table["task"].isin(tasks) & (table["control"] == "none")]
     n_tasks = of_tasks.groupby(["estimator", "n_samples", "replicate"])["task"].transform("nunique")
     return scored(of_tasks[n_tasks == len(tasks)])

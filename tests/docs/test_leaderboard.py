@@ -96,3 +96,10 @@ def test_of_a_run_that_is_not_finished_whole_replicates_count(tmp_path):
     shown = page.by_estimator(page.whole(found)).splitlines()[2:]
     assert shown == ["| `near` | 1,000 | 0.100 | 0.10 | 100% | 2.5 | 1 |"]
     assert committed.unfinished(tmp_path / "none.tar.xz").empty
+
+
+def test_where_nothing_is_measured_each_table_says_so(monkeypatch):
+    page, committed = hook("leaderboard"), hook("committed")
+    monkeypatch.setattr(committed, "rows", lambda slug: pd.DataFrame())
+    for what in (["estimators"], ["eight"], ["tasks", "auto-fast"], ["own"]):
+        assert page.leaderboard(*what) == "Nothing of it is there yet."
