@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mibounds.data import Samples
 from mibounds.errors import DataError, DivergedError, MiboundsError
 from mibounds.estimators._ranks import normal_scores, places
-from mibounds.estimators._terms import Array, FromTerms, Terms, void
+from mibounds.estimators._terms import Array, FromTerms, Terms, doubts
 from mibounds.seeding import seed_of
 
 Integers: TypeAlias = NDArray[np.intp]
@@ -67,7 +67,7 @@ class Refitted:
             self._method.terms(self._half(own, seed_of("ties", k, seed)), seed) for k, own in enumerate(rows)
         ]
         if voids := [found for found in terms if found.is_void]:
-            raise DataError(f"{self.name}: {void(voids[0])}")
+            raise DataError(f"{self.name}: {next(doubts(voids[0]))}")
         return [
             Crossed(own.pointwise, partial(_as_it_is, other), own.nats - float(own.pointwise.mean()))
             for own, other in (terms, terms[::-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -14,6 +15,9 @@ from mibounds.data import Samples
 from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 
 Array: TypeAlias = NDArray[np.float64]
+
+MATERIAL = 0.1  # of what is read: an excess that is said
+_INSTEAD = "take auto or ksg_extrapolated"
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Terms:
         ceiling_nats: the largest value that these pairs could show, inf if there is none.
         warnings: as of `Estimate`.
         lost: how many nats fewer the model reads of pairs left out than it would under its own law, for sure.
+        excess: how many nats too many it weighs sides by that were drawn apart, for sure.
     """
 
     nats: float
@@ -35,11 +40,12 @@ class Terms:
     ceiling_nats: float = math.inf
     warnings: tuple[str, ...] = ()
     lost: float = 0.0
+    excess: float = 0.0
 
     @property
     def is_void(self) -> bool:
-        """Whether more is lost than is read."""
-        return self.lost > max(0.0, self.nats)
+        """Whether more is lost than is read, or more of it is in excess than is not."""
+        return self.lost > max(0.0, self.nats) or self.excess > max(0.0, self.nats - self.excess)
 
     @property
     def saturated(self) -> bool:
@@ -73,7 +79,7 @@ class FromTerms(Estimator):
             saturated=found.saturated,
             folds={"all": len(samples)},
             confidence=confidence,
-            warnings=(*found.warnings, *([void(found)] if found.is_void else [])),
+            warnings=(*found.warnings, *doubts(found)),
             conditional=samples.z is not None,
         )
 
@@ -81,13 +87,19 @@ class FromTerms(Estimator):
         return self.terms(samples, seed).pointwise
 
 
-def void(found: Terms) -> str:
-    """What is said of a model that loses more than it reads."""
-    return (
-        f"pairs that are left out read {found.lost:,.3g} nats fewer than they would if the columns were as the model "
-        f"takes them, which is more than the {found.nats:.3g} it finds: that rests on the model alone; take auto or "
-        "ksg_extrapolated"
-    )
+def doubts(found: Terms) -> Iterator[str]:
+    """What the model's own law says against its reading."""
+    if found.lost > max(0.0, found.nats):
+        yield (
+            f"pairs that are left out read {found.lost:,.3g} nats fewer than they would if the columns were as the "
+            f"model takes them, which is more than the {found.nats:.3g} it finds: that rests on the model alone; "
+            f"{_INSTEAD}"
+        )
+    if found.excess > MATERIAL * max(0.0, found.nats):
+        yield (
+            f"sides that were drawn apart are weighed {found.excess:.3g} nats too high, and so may pairs be, in which "
+            f"it finds {found.nats:.3g}; {_INSTEAD}"
+        )
 
 
 def normal_interval(nats: float, error: float, confidence: float) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from mibounds.errors import ParameterError
 from mibounds.estimators._classes import beside_classes, is_table
 from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
-from mibounds.estimators._terms import Array, FromTerms, normal_interval
+from mibounds.estimators._terms import Array, FromTerms, doubts, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.discrete import Discrete
 from mibounds.estimators.discriminant import Discriminant
@@ -49,7 +49,8 @@ class Auto(Estimator):
     - `gaussian_copula`: linear correlations of the columns' normal scores;
     - `student_copula`: those and a scale that all columns share (neither of the two, where pairs that are left out read
       so much less of Gaussian columns than they should that more is lost than found: columns that are bent in each
-      other);
+      other; or where sides that were drawn apart are weighed so high that most of what is found is not in the pairs:
+      columns that say in which of some clusters a row lies);
     - `ksg_extrapolated`: nearest neighbours, of any law in few columns, from 128 pairs on;
     - a trained critic (not if "fast", nor of fewer than 320 pairs, nor between two single columns, where neighbours see
       as much): what a network adds to a Gaussian's log density ratio, of any law, in many columns and of many pairs. It
@@ -187,7 +188,9 @@ def _of_models(readings: Sequence[Reading]) -> Iterator[str]:
     if len(found) > 1:
         read = ", ".join(f"{model} {nats:.3f}" for model, nats in found.items())
         yield f"halves of the pairs chose different models, which read in nats: {read}; the interval holds both"
-    first = {r.model: r.terms.warnings for r in reversed(readings)}  # of each model what one reading says
+    first = {
+        r.model: [*r.terms.warnings, *doubts(r.terms)] for r in reversed(readings)
+    }  # what one reading says
     yield from itertools.chain.from_iterable(first[model] for model in found)
 
 

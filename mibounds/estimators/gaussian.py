@@ -70,9 +70,9 @@ class Gaussian(FromTerms):
 
     def terms(self, samples: Samples, seed: int) -> Terms:
         """Of each pair ln p(x, y) / p(x) p(y) under the fitted Gaussian, less the plug-in's bias, which all share."""
-        n, white_x, white_y, rank_z = len(samples), _whitened(samples.x), _whitened(samples.y), 0
+        n, white_x, white_y, rank_z = len(samples), whitened(samples.x), whitened(samples.y), 0
         if samples.z is not None:
-            white_z = _whitened(samples.z)
+            white_z = whitened(samples.z)
             rank_z = white_z.shape[1]
             white_x, white_y = _beyond(white_z, white_x, "x"), _beyond(white_z, white_y, "y")
         rank_x, rank_y = white_x.shape[1], white_y.shape[1]
@@ -88,13 +88,13 @@ class Gaussian(FromTerms):
                 "drop columns, or choose a bound such as info_nce"
             )
         free = n - rank_z  # what x and y scatter by beyond z is a Wishart matrix of so many samples
-        nats = -np.log1p(-(correlations**2)).sum() / 2 - bias_if_gaussian(free, rank_x, rank_y)
+        nats = information(correlations) - bias_if_gaussian(free, rank_x, rank_y)
         influence = _influence(white_x @ turn_x, white_y @ turn_y.T, correlations)
         variance = influence.var() / free + variance_if_independent(free, rank_x, rank_y)
-        return Terms(float(nats), nats + influence, math.sqrt(variance))
+        return Terms(nats, nats + influence, math.sqrt(variance))
 
 
-def _whitened(values: Array) -> Array:
+def whitened(values: Array) -> Array:
     """Uncorrelated columns of unit variance that span the centred columns of `values`: `n x dim` -> `n x rank`."""
     centred = values - values.mean(axis=0)
     largest = np.abs(centred).max(axis=0)
@@ -113,6 +113,11 @@ def _beyond(given: Array, white: Array, side: str) -> Array:
             f"{side} is a linear function of z, so that nothing is left to share; drop columns of z"
         )
     return columns[:, kept] * math.sqrt(n)
+
+
+def information(correlations: Array) -> float:
+    """-1/2 sum_k ln(1 - rho_k^2), of canonical correlations."""
+    return -float(np.log1p(-(correlations**2)).sum()) / 2
 
 
 def _influence(x: Array, y: Array, correlations: Array) -> Array:

@@ -8,6 +8,7 @@ from mibounds.data import Samples
 from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores
 from mibounds.estimators._terms import FromTerms, Terms
+from mibounds.estimators._unpaired import surely_in_excess
 from mibounds.estimators.gaussian import Gaussian
 
 
@@ -17,9 +18,10 @@ class GaussianCopula(FromTerms):
 
     Increasing maps of single columns change neither the ranks nor the MI, so it is right for every law that such maps
     make Gaussian: uniform, heavy-tailed or bimodal columns are no matter. Under other laws it says what linear maps of
-    the scores see, which may be far too much where columns are bent in each other, as those of an embedding are: pairs
-    that are left out then read less than of Gaussian columns, and a warning says so. Scores use each column's ranks
-    alone, equal values share their mean rank.
+    the scores see, which may be far too much where columns are bent in each other, or say in which of some clusters a
+    row lies, as those of an embedding do: pairs that are left out then read less than of Gaussian columns, or sides that
+    were drawn apart are weighed higher, and a warning says so. Scores use each column's ranks alone, equal values share
+    their mean rank.
 
     Value, bias and interval are those of `gaussian`; what is exact there under a Gaussian law is close to it here.
 
@@ -41,4 +43,5 @@ class GaussianCopula(FromTerms):
 
     def terms(self, samples: Samples, seed: int) -> Terms:
         x, y = normal_scores(samples.x), normal_scores(samples.y)
-        return replace(Gaussian().terms(Samples(x, y), seed), lost=surely_lost(x, y))
+        found = Gaussian().terms(Samples(x, y), seed)
+        return replace(found, lost=surely_lost(x, y), excess=surely_in_excess(x, y, seed))

@@ -15,6 +15,7 @@ from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores, places, probabilities
 from mibounds.estimators._student import FittedCopula
 from mibounds.estimators._terms import FromTerms, Terms
+from mibounds.estimators._unpaired import surely_in_excess
 from mibounds.estimators.gaussian import NEGLIGIBLE, bias_if_gaussian, variance_if_independent
 from mibounds.seeding import seed_of
 
@@ -69,8 +70,9 @@ class StudentCopula(FromTerms):
         pointwise = copula.log_density_ratio(u) - bias
         variance = pointwise.var() / n + variance_if_independent(n, dim_x, dim_y)
         nats, error = copula.law.mutual_information - bias, math.sqrt(variance)
-        lost = surely_lost(scores[:, :dim_x], scores[:, dim_x:])
-        return Terms(nats, pointwise, error, warnings=(*_of_ties(samples),), lost=lost)
+        sides = scores[:, :dim_x], scores[:, dim_x:]
+        lost, excess = surely_lost(*sides), surely_in_excess(*sides, seed)
+        return Terms(nats, pointwise, error, warnings=(*_of_ties(samples),), lost=lost, excess=excess)
 
 
 def _of_ties(samples: Samples) -> Iterator[str]:
