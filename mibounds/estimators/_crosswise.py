@@ -25,9 +25,9 @@ class Crossed(NamedTuple):
     """A model fitted to one half of the pairs.
 
     Attributes:
-        choosing: `n`, what each pair of that half says of ln r; NaN where the pair trained it.
+        choosing: `n`, what each pair of that half says of ln r, less an excess; NaN where the pair trained it.
         read: what the other half reads by it.
-        added: by how much its estimate of that half exceeds the mean of `choosing`.
+        added: by how much its estimate of that half exceeds the mean of `choosing`, an excess apart.
     """
 
     choosing: Array
@@ -69,7 +69,11 @@ class Refitted:
         if voids := [found for found in terms if found.is_void]:
             raise DataError(f"{self.name}: {next(doubts(voids[0]))}")
         return [
-            Crossed(own.pointwise, partial(_as_it_is, other), own.nats - float(own.pointwise.mean()))
+            Crossed(
+                own.pointwise - own.excess,
+                partial(_as_it_is, other),
+                added=own.nats - float(own.pointwise.mean()),
+            )
             for own, other in (terms, terms[::-1])
         ]
 

@@ -57,12 +57,13 @@ class Auto(Estimator):
       trains on four fifths of a half and stops by the rest, which is what chooses; what is read as InfoNCE comes from
       five more that train and stop on four fifths of all pairs and read the others.
 
-    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off; the critic
-    reads those that it did not train on. The models come in this order, and each displaces the one before if the mean
-    of the paired differences is more than its standard error (what neighbours add by extrapolation defends them, but
-    wins them no place). The other half is then read by the one that is left, and the halves swap. So no pair has a say
-    in which model reads it, or trains the critic that reads it, and all are used. The first three are fitted anew to
-    the half that is read, where equal values are put in random order.
+    The rule: on the half that chooses, each model reads ln r of every pair, its plug-in's bias taken off, and what is
+    surely in excess by sides that were drawn apart; the critic reads those that it did not train on. The models come in
+    this order, and each displaces the one before if the mean of the paired differences is more than its standard error
+    (what neighbours add by extrapolation defends them, but wins them no place). The other half is then read by the one
+    that is left, and the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it,
+    and all are used. The first three are fitted anew to the half that is read, where equal values are put in random
+    order.
 
     A side holds classes if all of it is categories, or if its values take 20 pairs each on the mean. If both sides do,
     and at most a tenth of the pairs are alone in their cell of the table, or if all is categories, `discrete` answers.

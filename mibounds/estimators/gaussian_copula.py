@@ -19,9 +19,9 @@ class GaussianCopula(FromTerms):
     Increasing maps of single columns change neither the ranks nor the MI, so it is right for every law that such maps
     make Gaussian: uniform, heavy-tailed or bimodal columns are no matter. Under other laws it says what linear maps of
     the scores see, which may be far too much where columns are bent in each other, or say in which of some clusters a
-    row lies, as those of an embedding do: pairs that are left out then read less than of Gaussian columns, or sides that
-    were drawn apart are weighed higher, and a warning says so. Scores use each column's ranks alone, equal values share
-    their mean rank.
+    row lies, as those of an embedding do: pairs that are left out then read less than of Gaussian columns, or sides
+    that were drawn apart are weighed higher, and a warning says so. Scores use each column's ranks alone, equal values
+    share their mean rank.
 
     Value, bias and interval are those of `gaussian`; what is exact there under a Gaussian law is close to it here.
 

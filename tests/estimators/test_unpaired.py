@@ -69,6 +69,17 @@ def test_auto_leaves_such_copulas_out():
     assert not any("drawn apart" in warning for warning in found.warnings)
 
 
+def test_an_excess_below_half_counts_against_a_copula_where_models_are_chosen():
+    random = np.random.default_rng(0)
+    angle = random.uniform(0, 2 * np.pi, 2000)
+    turned = angle + 0.3 * random.normal(size=2000)
+    x, y = (np.column_stack([np.cos(side), np.sin(side)]) for side in (angle, turned))
+    truth = math.log(2 * np.pi) - math.log(2 * np.pi * math.e * 0.3**2) / 2
+    assert mibounds.estimate(x, y, method="gaussian_copula").interval[0] > truth
+    found = mibounds.estimate(x, y, budget="fast")
+    assert found.interval[0] < truth < found.interval[1]
+
+
 def test_pictures_have_more_in_excess_than_is_left():
     x, y = (normal_scores(side.double().numpy()) for side in suite.task("rendered-0.1").sample(2000, seed=0))
     assert surely_in_excess(x, y, seed=0) > 2.903
@@ -83,8 +94,10 @@ def test_a_tenth_is_said_and_half_is_too_much(share, is_said, is_void):
 
 
 def test_auto_says_so_of_a_copula_that_it_keeps(monkeypatch):
-    monkeypatch.setattr("mibounds.estimators.gaussian_copula.surely_in_excess", lambda x, y, seed: 0.2)
-    assert any("drawn apart" in warning for warning in mibounds.estimate(*normals(400, 1, 0.8)).warnings)
+    for copula in ("gaussian_copula", "student_copula"):
+        monkeypatch.setattr(f"mibounds.estimators.{copula}.surely_in_excess", lambda x, y, seed: 0.2)
+    found = mibounds.estimate(*normals(100, 1, 0.8))  # so few that no other model reads halves
+    assert any("drawn apart" in warning for warning in found.warnings)
 
 
 def test_of_too_few_pairs_or_of_nothing_nothing_is_said():
