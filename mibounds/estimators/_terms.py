@@ -16,7 +16,7 @@ from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
 
 Array: TypeAlias = NDArray[np.float64]
 
-MATERIAL = 0.1  # of what is read: an excess that is said
+MATERIAL = 0.15  # of what is read: an excess that is said
 _INSTEAD = "take auto or ksg_extrapolated"
 
 

@@ -23,18 +23,20 @@ def surely_in_excess(x: Array, y: Array, seed: int) -> float:
     and what it then reads of pairs is not in them. Since few pairs move a fit, the weight is set beside that of
     Gaussian columns, drawn once, with the same canonical correlations, as many times smaller as makes their information
     unbiased. Ten standard errors over pairs are taken off, which do not know how fits scatter. Of fewer than three
-    pairs a column, and where nothing is read, nothing can be said, which is 0.
+    pairs a column, as many principal components of each side are looked at as leaves three; where nothing is read,
+    nothing is in excess.
 
     Args:
         x, y: `n x dim`.
     """
     random = np.random.default_rng(seed)
     kept = random.permutation(len(x))[:MOST_PAIRS]
-    n, (white_x, white_y) = len(kept), (whitened(side[kept]) for side in (x, y))
+    n = len(kept)
+    white_x, white_y = (whitened(side[kept])[:, : max(1, n // PAIRS_A_COLUMN // 2)] for side in (x, y))
     rank_x, rank_y = white_x.shape[1], white_y.shape[1]
     correlations = np.linalg.svdvals(white_x.T @ white_y / n)
     nats = information(correlations) - bias_if_gaussian(n, rank_x, rank_y)
-    if nats <= 0 or n < PAIRS_A_COLUMN * (rank_x + rank_y):
+    if nats <= 0:
         return 0.0
     gaussian = _gaussian(n, rank_x, rank_y, _shrunk(correlations, nats), random)
     weight, error = weighed_by(white_x, white_y)
