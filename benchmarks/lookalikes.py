@@ -198,6 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=5, help="of each case and size (default: %(default)s)")
     parser.add_argument("--budget", default="fast", choices=BUDGETS, help="of auto (default: %(default)s)")
     options = parser.parse_args(arguments)
+    if options.samples < 1:
+        parser.error(f"--samples must be at least 1; got {options.samples}")
     table = pd.DataFrame(row(case, n, options.samples, options.budget) for case in CASES for n in N_PAIRS)
     _tables.write(options.out, table)
     print(table.to_string(index=False))

@@ -43,9 +43,14 @@ class Terms:
     excess: float = 0.0
 
     @property
+    def loses_more(self) -> bool:
+        """Whether more is lost than is read."""
+        return self.lost > max(0.0, self.nats)
+
+    @property
     def is_void(self) -> bool:
         """Whether more is lost than is read, or more of it is in excess than is not."""
-        return self.lost > max(0.0, self.nats) or self.excess > max(0.0, self.nats - self.excess)
+        return self.loses_more or self.excess > max(0.0, self.nats - self.excess)
 
     @property
     def saturated(self) -> bool:
@@ -89,7 +94,7 @@ class FromTerms(Estimator):
 
 def doubts(found: Terms) -> Iterator[str]:
     """What the model's own law says against its reading."""
-    if found.lost > max(0.0, found.nats):
+    if found.loses_more:
         yield (
             f"pairs that are left out read {found.lost:,.3g} nats fewer than they would if the columns were as the "
             f"model takes them, which is more than the {found.nats:.3g} it finds: that rests on the model alone; "

@@ -62,6 +62,8 @@ def test_its_command_writes_a_row_a_case_and_size(tmp_path, monkeypatch, capsys)
     )
     with pytest.raises(SystemExit, match="2"):
         main(["--budget", "huge"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["--samples", "0"])
 
 
 def test_names_of_cases_differ():
