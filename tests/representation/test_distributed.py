@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import socket
@@ -33,11 +34,14 @@ from mibounds.representation.sources import Pairs
 from mibounds.representation.sources.classes import Classes
 from mibounds.seeding import generator
 
+pytestmark = pytest.mark.timeout(600)  # longer than processes that are stuck, so that what they say is shown
+
 ROOT = Path(__file__).parents[2]
 SEEDS = [0, 1]
 BATCH = 16
 STEPS = 2 * AGREE_EVERY  # processes pause together at half of them
 SIZES = (2, 4)
+STUCK = 200  # seconds after which a process says where it is and ends: one may wait for another that died
 OPTIONS = {  # what a method's gradient must also be right for: parameters used after rows were exchanged
     "simclr": {"learn_temperature": True},
     "moco": {"learn_temperature": True, "queue": 40, "symmetric": True},
@@ -172,6 +176,8 @@ def start(n: int, folder: Path) -> None:
     children = []
     for rank in range(n):
         if (child := os.fork()) == 0:
+            # One after the other, to be legible.
+            faulthandler.dump_traceback_later(STUCK + 2 * rank, exit=True)
             os.environ.update(shared, RANK=str(rank), LOCAL_RANK=str(rank))
             process(folder)
             os._exit(0)
