@@ -12,6 +12,7 @@ from mibounds.errors import ParameterError
 from mibounds.estimators._classes import beside_classes, is_table
 from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
 from mibounds.estimators._dependence import inflation, is_autocorrelated
+from mibounds.estimators._leading import LeadingComponents
 from mibounds.estimators._terms import Array, FromTerms, doubts, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
 from mibounds.estimators.discrete import Discrete
@@ -51,6 +52,8 @@ class Auto(Estimator):
       so much less of Gaussian columns than they should that more is lost than found: columns that are bent in each
       other; or where sides that were drawn apart are weighed so high that most of what is found is not in the pairs:
       columns that say in which of some clusters a row lies);
+    - `leading_components`, where sides that were drawn apart are weighed too high: what neighbours read in the
+      principal components of each side that stand out of noise, if these are at most ten: topics, counts, clusters;
     - `ksg_extrapolated`: nearest neighbours, of any law in few columns, from 128 pairs on;
     - a trained critic (not if "fast", nor of fewer than 320 pairs, nor between two single columns, where neighbours see
       as much): what a network adds to a Gaussian's log density ratio, of any law, in many columns and of many pairs. It
@@ -62,8 +65,8 @@ class Auto(Estimator):
     this order, and each displaces the one before if the mean of the paired differences is more than its standard error
     (what neighbours add by extrapolation defends them, but wins them no place). The other half is then read by the one
     that is left, and the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it,
-    and all are used. The first three are fitted anew to the half that is read, where equal values are put in random
-    order.
+    and all are used. All but the critic are fitted anew to the half that is read, where copulas, and neighbours in all
+    columns, have equal values in random order.
 
     A side holds classes if all of it is categories, or if its values take 20 pairs each on the mean. If both sides do,
     and at most a tenth of the pairs are alone in their cell of the table, or if all is categories, `discrete` answers.
@@ -161,6 +164,7 @@ class Auto(Estimator):
         columns, beside, models = samples.one_hot(), beside_classes(samples), list[Model]()
         if not beside:
             models += [Refitted(method, columns, name) for name, method in COPULAS.items()]
+            models.append(Refitted(LeadingComponents(), columns, with_ties=True))
         if classes := beside or beside_classes(samples, FEW_PAIRS_A_CLASS):
             few = classes.y.max() < MOST_FOR_LOGISTIC
             models += [
