@@ -12,6 +12,7 @@ from mibounds.errors import DataError
 from mibounds.estimators._ranks import normal_scores
 from mibounds.estimators._terms import Array, FromTerms, Terms
 from mibounds.estimators._unpaired import surely_in_excess
+from mibounds.estimators.gaussian import NEGLIGIBLE
 from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
 
 MOST_LEADING = 10  # a side: in more, neighbours see little
@@ -55,11 +56,12 @@ class LeadingComponents(FromTerms):
 def leading(scores: Array) -> Array:
     """The principal components of more size than noise would have, the largest first: `n x dim` -> `n x k`.
 
-    The median size tells the noise. Where columns have less than half as many directions as they are, there is none.
+    The median size tells the noise. Where columns have less than half as many directions as they are, it is rounding.
     """
     centred = scores - scores.mean(axis=0)
     columns, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    k = int((sizes > BEYOND_NOISE * _edge(centred.shape) * np.median(sizes)).sum())
+    noise = _edge(centred.shape) * max(float(np.median(sizes)), NEGLIGIBLE * sizes[0])
+    k = int((sizes > BEYOND_NOISE * noise).sum())
     return (columns * sizes)[:, :k]
 
 
