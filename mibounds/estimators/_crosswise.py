@@ -190,9 +190,13 @@ def _fitted(models: Sequence[Model], rows: Halves, seed: int) -> dict[str, list[
 
 
 def _error(readings: Sequence[Reading]) -> float:
-    """The standard error of the readings' mean, which repeated halvings of the same pairs do not make smaller."""
-    within = float(np.mean([r.terms.error**2 for r in readings])) / 2
-    return math.sqrt(within + float(np.var([*by_model(readings).values()])))
+    """The standard error of the readings' mean, which repeated halvings of the same pairs do not make smaller.
+
+    Halves have each their own chance, but one doubt: what a model lacks in one it lacks in the other.
+    """
+    chance = float(np.mean([r.terms.chance**2 for r in readings])) / 2
+    doubt = float(np.mean([r.terms.doubt for r in readings]))
+    return math.sqrt(chance + doubt**2 + float(np.var([*by_model(readings).values()])))
 
 
 def by_model(readings: Sequence[Reading]) -> dict[str, float]:

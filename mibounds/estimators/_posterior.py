@@ -51,6 +51,6 @@ def posterior_terms(samples: Samples, discrete: str, fit: Fit, seed: int) -> Ter
         log_ratio = posterior(x)[np.arange(n), classes] - np.log(shares[classes])
         read[part] = log_ratio[part]
         of_fitted.append(log_ratio[rest].mean())
-    doubt = (float(np.mean(of_fitted)) - float(read.mean())) / 2
-    error = math.hypot(float(read.std(ddof=1)) / math.sqrt(n), doubt / 2)
-    return Terms(float(read.mean()) + doubt, read, error)
+    added = (float(np.mean(of_fitted)) - float(read.mean())) / 2
+    chance = float(read.std(ddof=1)) / math.sqrt(n)
+    return Terms(float(read.mean()) + added, read, chance, doubt=added / 2)

@@ -27,7 +27,8 @@ class Terms:
     Attributes:
         nats: the estimate.
         pointwise: `n`, what each pair says of ln r, the plug-in's bias taken off; the mean is what chooses.
-        error: the standard error of `nats`.
+        chance: by how much `nats` scatters from sample to sample.
+        doubt: what other pairs would not tell better: half of what was added to what pairs read, with its sign.
         ceiling_nats: the largest value that these pairs could show, inf if there is none.
         warnings: as of `Estimate`.
         lost: how many nats fewer the model reads of pairs left out than it would under its own law, for sure.
@@ -36,11 +37,17 @@ class Terms:
 
     nats: float
     pointwise: Array
-    error: float
+    chance: float
+    doubt: float = 0.0
     ceiling_nats: float = math.inf
     warnings: tuple[str, ...] = ()
     lost: float = 0.0
     excess: float = 0.0
+
+    @property
+    def error(self) -> float:
+        """The standard error of `nats`, of both."""
+        return math.hypot(self.chance, self.doubt)
 
     @property
     def loses_more(self) -> bool:

@@ -115,9 +115,9 @@ class TrainedCritic:
     def _terms(self, rows: Integers) -> Terms:
         read, of_train = self.cross_fitted[0][rows], self.cross_fitted[1]
         nats = float(read.mean())
-        doubt = (of_train - nats) / 4
-        error = math.hypot(float(read.std(ddof=1)) / math.sqrt(len(read)), doubt)
-        return Terms(nats, read, error, ceiling_nats=math.log(_largest_block(-(-len(self.x) // N_PARTS))))
+        chance = float(read.std(ddof=1)) / math.sqrt(len(read))
+        ceiling = math.log(_largest_block(-(-len(self.x) // N_PARTS)))
+        return Terms(nats, read, chance, doubt=(of_train - nats) / 4, ceiling_nats=ceiling)
 
 
 def _trained(trains: Pairs, stops: Pairs, seed: int) -> Critic:

@@ -109,7 +109,8 @@ class ExtrapolatedKSG(FromTerms):
         return Terms(
             nats=carried,
             pointwise=pointwise[np.argsort(orders[0])],
-            error=math.hypot(_chance(limit, nats, gain, scatter), (carried - nats) / 2),
+            chance=_chance(limit, nats, gain, scatter),
+            doubt=(carried - nats) / 2,
             ceiling_nats=ceiling,
             warnings=(*warn_of_alone(points), *_warnings(nats, carried - nats)),
         )

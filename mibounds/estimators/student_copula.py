@@ -69,10 +69,10 @@ class StudentCopula(FromTerms):
         bias = bias_if_gaussian(n, dim_x, dim_y) * (copula.dof + dim + 2) / (copula.dof + dim)
         pointwise = copula.log_density_ratio(u) - bias
         variance = pointwise.var() / n + variance_if_independent(n, dim_x, dim_y)
-        nats, error = copula.law.mutual_information - bias, math.sqrt(variance)
+        nats, chance = copula.law.mutual_information - bias, math.sqrt(variance)
         sides = scores[:, :dim_x], scores[:, dim_x:]
         lost, excess = surely_lost(*sides), surely_in_excess(*sides, seed)
-        return Terms(nats, pointwise, error, warnings=(*_of_ties(samples),), lost=lost, excess=excess)
+        return Terms(nats, pointwise, chance, warnings=(*_of_ties(samples),), lost=lost, excess=excess)
 
 
 def _of_ties(samples: Samples) -> Iterator[str]:

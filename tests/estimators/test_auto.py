@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from mibounds.distributions.student_t import StudentT
 from mibounds.distributions.transformed import Transformed
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators import _trained_critic, auto
-from mibounds.estimators._crosswise import Crossed, Refitted, read_crosswise, survivor
+from mibounds.estimators._crosswise import Crossed, Read, Reading, Refitted, read_crosswise, survivor
 from mibounds.estimators._dependence import inflation, is_autocorrelated
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators._trained_critic import TrainedCritic
@@ -124,6 +125,15 @@ def test_each_displaces_the_last_if_it_is_ahead_by_a_standard_error():
     assert survivor(of(base, base - 1.0, base + 0.001)) == 2  # a sure difference, however small
     some = np.where(np.arange(1000) < 500, np.nan, base + 0.001)
     assert survivor(of(base, some)) == 1  # on the pairs that both read
+
+
+@pytest.mark.parametrize("n_halvings", [1, 4])
+def test_halves_have_each_their_own_chance_and_share_their_doubt(n_halvings):
+    terms = Terms(1.0, np.zeros(50), chance=0.3, doubt=0.4)
+    halves = [Reading("any", rows, terms) for rows in (np.arange(50), np.arange(50, 100))]
+    assert Read.of(n_halvings * halves, 100).error == pytest.approx(math.sqrt(0.3**2 / 2 + 0.4**2))
+    below = [each._replace(terms=replace(terms, doubt=-0.4)) for each in halves[1:]]
+    assert Read.of([halves[0], *below], 100).error == pytest.approx(0.3 / math.sqrt(2))
 
 
 def test_what_is_added_defends_but_does_not_win():
