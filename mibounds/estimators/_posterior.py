@@ -13,7 +13,7 @@ from mibounds.data.categories import one_hot
 from mibounds.errors import DataError
 from mibounds.estimators._classes import classes_and_rest
 from mibounds.estimators._counts import Labels
-from mibounds.estimators._ranks import centred_scores
+from mibounds.estimators._ranks import CentredScores
 from mibounds.estimators._terms import Array, Terms
 from mibounds.seeding import seed_of
 
@@ -27,7 +27,7 @@ Fit: TypeAlias = Callable[[Array, Labels, Array], OfRows]
 
 
 def posterior_terms(samples: Samples, discrete: str, fit: Fit, seed: int) -> Terms:
-    """< ln q(c | x) - ln q(c) >, x the normal scores, each fifth of the pairs read by what the others fitted.
+    """< ln q(c | x) - ln q(c) >, each fifth of the pairs read by what the others fitted, x their normal scores.
 
     That mean is at most the truth, in expectation, but for the error of the shares q(c), about a class in 2n; and what
     is read on pairs that fitted q is too much, by about as much as the other is too little. The estimate lies in the
@@ -36,7 +36,7 @@ def posterior_terms(samples: Samples, discrete: str, fit: Fit, seed: int) -> Ter
     Raises: DataError for fewer than 10 pairs, or if the discrete side never repeats.
     """
     classes, columns, categories = classes_and_rest(samples, discrete)
-    n, x = len(classes), centred_scores(one_hot(columns, categories))
+    n, columns = len(classes), one_hot(columns, categories)
     if n < LEAST_PAIRS:
         raise DataError(f"too few samples to read classes crosswise: {n}; expected at least {LEAST_PAIRS}")
     order = np.random.default_rng(seed_of("posterior", seed)).permutation(n)
@@ -46,6 +46,7 @@ def posterior_terms(samples: Samples, discrete: str, fit: Fit, seed: int) -> Ter
         # A class that none of the rest is of counts as seen once.
         seen = np.bincount(classes[rest], minlength=int(classes.max()) + 1) + 1
         shares: Array = seen / seen.sum()
+        x = CentredScores.fitted(columns[rest])(columns)
         posterior = fit(x[rest], classes[rest], shares)
 
         log_ratio = posterior(x)[np.arange(n), classes] - np.log(shares[classes])

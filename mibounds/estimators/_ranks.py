@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +38,39 @@ def places(values: Array, random: np.random.Generator) -> Array:
     return np.argsort(order, axis=0).astype(np.float64)
 
 
-def centred_scores(values: Array) -> Array:
-    """The normal quantiles of `probabilities`, centred, not scaled: `n x dim`.
+@dataclass(frozen=True)
+class CentredScores:
+    """The normal quantiles of a value's place among fitted rows, less their mean over these; not scaled.
 
-    A column that is nearly constant stays so, where `normal_scores` would blow up its few other values.
+    Of the fitted rows themselves they are those of `probabilities`. Only the order of values counts, so that no
+    increasing map of a column changes anything. A column that is nearly constant stays so, where `normal_scores` would
+    blow up its few other values.
+
+    Attributes:
+        rows: the fitted ones, each column sorted: `n x dim`.
+        centre: the mean of their quantiles: `dim`.
     """
+
+    rows: Array
+    centre: Array
+
+    @classmethod
+    def fitted(cls, rows: Array) -> CentredScores:
+        """From rows that may train: of others nothing is seen."""
+        ordered = np.sort(rows, axis=0)
+        return cls(ordered, _quantiles(ordered, ordered).mean(axis=0))
+
+    def __call__(self, values: Array) -> Array:
+        """`m x dim` -> `m x dim`."""
+        return _quantiles(values, self.rows) - self.centre
+
+
+def _quantiles(values: Array, ordered: Array) -> Array:
+    """Normal ones, of the middle between how many of the ordered lie below and how many not above."""
     from scipy.special import ndtri
 
-    scores: Array = ndtri(probabilities(values))
-    return scores - scores.mean(axis=0)
+    sides: tuple[Literal["left", "right"], ...] = ("left", "right")
+    columns = zip(ordered.T, values.T, strict=True)
+    twice = np.stack([sum(np.searchsorted(own, v, side) for side in sides) for own, v in columns], axis=1)
+    scores: Array = ndtri((twice + 1) / (2 * (len(ordered) + 1)))
+    return scores

@@ -25,7 +25,7 @@ def shrunk_covariance(rows: Array) -> Array:
 
 
 def noise_of_rigid(scores: Array) -> Array:
-    """The covariance, diagonal, of noise that lifts each column of `centred_scores` to nearly unit variance.
+    """The covariance, diagonal, of noise that lifts each column of `CentredScores` to nearly unit variance.
 
     A continuous column of a hundred rows or more has it and gets none. One that hardly varies does: its few other
     values are then not taken for what a Gaussian has there.

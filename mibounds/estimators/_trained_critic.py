@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import ClassVar, TypeAlias
 
@@ -18,7 +19,7 @@ from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, DivergedError
 from mibounds.estimators._crosswise import Crossed, Halves, Integers
 from mibounds.estimators._device import device_named
-from mibounds.estimators._ranks import centred_scores
+from mibounds.estimators._ranks import CentredScores
 from mibounds.estimators._shrinkage import noise_of_rigid, shrunk_covariance
 from mibounds.estimators._terms import Array, Terms
 from mibounds.numerics import log_mean_exp, positives
@@ -66,17 +67,14 @@ class TrainedCritic:
     whatever was learned. A critic reads too much on pairs that trained it and too little on others; a quarter of the
     difference is added to the standard error, so that a 95% interval reaches the middle.
 
-    Columns are what their ranks say, equal values sharing their mean rank.
+    Columns are what places among the pairs that train say, equal values sharing their mean place.
     """
 
     name: ClassVar[str] = "trained_critic"
 
     def __init__(self, samples: Samples, seed: int, device: str = "auto"):
-        at = device_named(device)
-        self.x, self.y = (
-            torch.from_numpy(centred_scores(side)).float().to(at) for side in (samples.x, samples.y)
-        )
-        self.seed = seed
+        self.columns, self.dim_x = np.hstack([samples.x, samples.y]), samples.x.shape[1]
+        self.seed, self.device = seed, device_named(device)
 
     def both_ways(self, rows: Halves, seed: int) -> list[Crossed]:
         """As of `_crosswise.Model`."""
@@ -85,8 +83,8 @@ class TrainedCritic:
                 f"too few samples to train a critic on half: {len(rows[0])}; expected at least {LEAST_TO_TRAIN}"
             )
         halves = torch.from_numpy(np.stack(rows))
-        critic, train, stop = self._trained(halves, seed)
-        stopped, untold = pointwise(critic, *self._at(stop)), np.full(train.shape[1], np.nan)
+        read, train, stop = self._trained(halves, seed)
+        stopped, untold = read(stop), np.full(train.shape[1], np.nan)
         return [
             Crossed(np.concatenate([untold, stopped[k]]), partial(self._terms, rows[1 - k])) for k in (0, 1)
         ]
@@ -94,29 +92,37 @@ class TrainedCritic:
     @cached_property
     def cross_fitted(self) -> tuple[Array, float]:
         """What each pair is read as by a critic that did not train on it, `n`; and the mean on pairs that did."""
-        n, m = len(self.x), -(-len(self.x) // N_PARTS)
+        n = len(self.columns)
+        m = -(-n // N_PARTS)
         order = torch.randperm(n, generator=generator(seed_of("parts", self.seed)))
         turned = torch.stack([order.roll(-k * m) for k in range(N_PARTS)])  # the last part wraps round
-        critic, train, _ = self._trained(turned[:, m:], self.seed)
-        read = np.empty(n)
-        read[turned[:, :m].numpy()] = pointwise(critic, *self._at(turned[:, :m]))
-        return read, float(pointwise(critic, *self._at(train)).mean())
+        read, train, _ = self._trained(turned[:, m:], self.seed)
+        nats = np.empty(n)
+        nats[turned[:, :m].numpy()] = read(turned[:, :m])
+        return nats, float(read(train).mean())
 
-    def _trained(self, rows: Tensor, seed: int) -> tuple[Critic, Tensor, Tensor]:
-        """A critic for each of `R x n` rows, and those of them that trained and that stopped it."""
+    def _trained(self, rows: Tensor, seed: int) -> tuple[Callable[[Tensor], Array], Tensor, Tensor]:
+        """What critics of `R x n` rows, one of each, read of `R x m`; and those of the rows that trained and stopped.
+
+        Scores are of the places among the pairs that trained.
+        """
         n_trained = round(TRAINED_SHARE * rows.shape[1])
         train, stop = rows[:, :n_trained], rows[:, n_trained:]
-        return _trained(self._at(train), self._at(stop), seed), train, stop
+        scores = [CentredScores.fitted(self.columns[own]) for own in train.numpy()]
 
-    def _at(self, rows: Tensor) -> Pairs:
-        rows = rows.to(self.x.device)
-        return self.x[rows], self.y[rows]
+        def at(rows: Tensor) -> Pairs:
+            each = [of_run(self.columns[own]) for of_run, own in zip(scores, rows.numpy(), strict=True)]
+            both = torch.from_numpy(np.stack(each)).float().to(self.device)
+            return both[..., : self.dim_x], both[..., self.dim_x :]
+
+        critic = _trained(at(train), at(stop), seed)
+        return (lambda rows: pointwise(critic, *at(rows))), train, stop
 
     def _terms(self, rows: Integers) -> Terms:
         read, of_train = self.cross_fitted[0][rows], self.cross_fitted[1]
         nats = float(read.mean())
         chance = float(read.std(ddof=1)) / math.sqrt(len(read))
-        ceiling = math.log(_largest_block(-(-len(self.x) // N_PARTS)))
+        ceiling = math.log(_largest_block(-(-len(self.columns) // N_PARTS)))
         return Terms(nats, read, chance, doubt=(of_train - nats) / 4, ceiling_nats=ceiling)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -36,6 +37,7 @@ FOLLOWING = (
     "by block means, and models are chosen less safely"
 )
 FEW_PAIRS_A_CLASS = 5
+FAR_APART = 4  # standard errors between two halves
 MOST_FOR_LOGISTIC = 30  # classes: with more it costs much, and discriminants read more
 N_HALVINGS: dict[Budget, int] = {"fast": 1, "standard": 4, "thorough": 16}
 
@@ -64,9 +66,10 @@ class Auto(Estimator):
     surely in excess by sides that were drawn apart; the critic reads those that it did not train on. The models come in
     this order, and each displaces the one before if the mean of the paired differences is more than its standard error
     (what neighbours add by extrapolation defends them, but wins them no place). The other half is then read by the one
-    that is left, and the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it,
-    and all are used. All but the critic are fitted anew to the half that is read, where copulas, and neighbours in all
-    columns, have equal values in random order.
+    that is left, and the halves swap. So no pair has a say in which model reads it, or trains the critic that reads it
+    or the scores of its columns, and all are used; but for a veto: a copula that is wrong for certain on either half,
+    as said above, reads neither. All but the critic are fitted anew to the half that is read, where copulas, and
+    neighbours in all columns, have equal values in random order.
 
     A side holds classes if all of it is categories, or if its values take 20 pairs each on the mean. If both sides do,
     and at most a tenth of the pairs are alone in their cell of the table, or if all is categories, `discrete` answers.
@@ -195,10 +198,23 @@ def _of_models(readings: Sequence[Reading]) -> Iterator[str]:
     if len(found) > 1:
         read = ", ".join(f"{model} {nats:.3f}" for model, nats in found.items())
         yield f"halves of the pairs chose different models, which read in nats: {read}; the interval holds both"
+    yield from itertools.islice(_of_halves(readings), 1)
     first = {
         r.model: [*r.terms.warnings, *doubts(r.terms)] for r in reversed(readings)
     }  # what one reading says
     yield from itertools.chain.from_iterable(first[model] for model in found)
+
+
+def _of_halves(readings: Sequence[Reading]) -> Iterator[str]:
+    """Of each halving whose two halves are read by one model as what cannot both be."""
+    for one, other in zip(readings[::2], readings[1::2], strict=False):
+        reach = FAR_APART * math.hypot(one.terms.chance, other.terms.chance)
+        if one.model == other.model and abs(one.terms.nats - other.terms.nats) > reach:
+            yield (
+                f"random halves of the pairs disagree: {one.model} reads {one.terms.nats:.3f} nats of one and "
+                f"{other.terms.nats:.3f} of the other, over {FAR_APART} standard errors apart: a few pairs weigh too "
+                "much for the interval, so look for outliers"
+            )
 
 
 def _of_chain_rule(whole: Read, of_z: Read) -> Iterator[str]:

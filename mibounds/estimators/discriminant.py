@@ -49,7 +49,7 @@ class Discriminant(FromTerms):
         >>> c = random.integers(3, size=1000)
         >>> x = random.normal(size=(1000, 20)) + 0.5 * c[:, None]
         >>> print(Discriminant().estimate(Samples(x, c[:, None].astype(float)), seed=0, confidence=0.95))
-        0.691 nats (95% interval 0.650 to 0.732) by discriminant, no bound: the truth may lie on either side
+        0.691 nats (95% interval 0.651 to 0.732) by discriminant, no bound: the truth may lie on either side
     """
 
     covariances: Covariances = "shared"

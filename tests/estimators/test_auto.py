@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import mibounds
 from mibounds.data import Samples
@@ -75,6 +76,20 @@ def test_independent_data_have_an_interval_that_holds_zero(dim):
     assert np.mean([e.interval[0] <= 0 <= e.interval[1] for e in found]) >= 0.95 - 3 * math.sqrt(
         0.95 * 0.05 / 30
     )
+
+
+def test_halves_that_disagree_by_more_than_chance_are_said():
+    def read(*nats, chance=0.1, models=("ksg", "ksg")):
+        halves = [
+            Reading(m, np.arange(2), Terms(v, np.full(2, v), chance))
+            for m, v in zip(models, nats, strict=True)
+        ]
+        return [said for said in auto._of_models(halves) if "disagree" in said]
+
+    (said,) = read(1.0, 2.0)
+    assert "ksg reads 1.000 nats of one and 2.000 of the other" in said
+    assert not read(1.0, 1.5) and not read(1.0, 2.0, chance=0.2)
+    assert not read(1.0, 2.0, models=("ksg", "gaussian_copula"))  # which is said in other words
 
 
 class Spy(FromTerms):
@@ -245,23 +260,47 @@ def test_a_critic_starts_from_the_gaussian_law_and_chooses_by_pairs_it_did_not_t
         assert len(crossed.read().pointwise) == 1000
 
 
-def test_what_reads_a_pair_did_not_train_on_it(hurried, monkeypatch):
+@pytest.fixture
+def fits(hurried, monkeypatch):
+    """What critics were made of: rows `R x n`, the scores that trained and stopped them, and rows that they read."""
+    found: list[dict] = []
+    of_rows, of_scores = TrainedCritic._trained, _trained_critic._trained
+
+    def spy_on_rows(critic, rows, seed):
+        found.append({"rows": rows, "read": []})
+        read, train, stop = of_rows(critic, rows, seed)
+        assert torch.equal(torch.cat([train, stop], 1), rows)
+        return (lambda others: found[-1]["read"].append(others) or read(others)), train, stop
+
+    def spy_on_scores(*inputs):
+        found[-1]["scores"] = inputs[:2]
+        return of_scores(*inputs)
+
+    monkeypatch.setattr(TrainedCritic, "_trained", spy_on_rows)
+    monkeypatch.setattr(_trained_critic, "_trained", spy_on_scores)
+    return found
+
+
+def test_what_reads_a_pair_did_not_train_on_it(fits):
     n = 503  # parts wrap round
-    samples = Samples(*bent(n, 0, dim=1))
-    seen = []
-    trained = _trained_critic._trained
-    monkeypatch.setattr(
-        _trained_critic,
-        "_trained",
-        lambda *a: seen.append([{*t.flatten().tolist()} for t in a[0][0]]) or trained(*a),
-    )
-    critic = TrainedCritic(samples, 0, "cpu")
-    read, _ = critic.cross_fitted
-    assert np.isfinite(read).all() and len(read) == n
-    ((*parts,),) = seen
-    values = set(critic.x.flatten().tolist())
-    left_out = [values - part for part in parts]
-    assert set.union(*left_out) == values and len(parts) == 5
+    nats, _ = TrainedCritic(Samples(*bent(n, 0, dim=1)), 0, "cpu").cross_fitted
+    assert np.isfinite(nats).all() and len(nats) == n
+    (fit,) = fits
+    read, _of_train = fit["read"]
+    assert len(read) == 5 and {*read.flatten().tolist()} == {*range(n)}
+    for own, others in zip(fit["rows"].tolist(), read.tolist(), strict=True):
+        assert not {*own} & {*others} and {*own} | {*others} == {*range(n)}
+
+
+def test_a_critic_is_trained_and_stopped_by_the_same_scores_whatever_it_reads(fits):
+    x, y = bent(503, 0, dim=1)
+    assert TrainedCritic(Samples(x, y), 0, "cpu").cross_fitted
+    others = fits[0]["read"][0][0].numpy()  # of the first of five
+    x[others], y[others] = x[others] + 100, -y[others]
+    assert TrainedCritic(Samples(x, y), 0, "cpu").cross_fitted
+    before, after = ([side for pairs in fit["scores"] for side in pairs] for fit in fits)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(before, after, strict=True))
+    assert not any(torch.equal(a[1], b[1]) for a, b in zip(before, after, strict=True))
 
 
 def test_increasing_maps_change_nothing_for_a_critic_either(hurried):

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 import mibounds
 from mibounds.errors import DataError, ParameterError
-from mibounds.estimators._ranks import centred_scores
+from mibounds.estimators._ranks import CentredScores
 from mibounds.estimators.logistic import Logistic
 
 
@@ -31,7 +31,8 @@ def factor_nats() -> float:
 def test_the_fit_is_that_of_scikit_learn_with_a_pair_of_each_class_in_the_middle(scale):
     random = np.random.default_rng(0)
     labels = random.integers(3, size=300)
-    x = centred_scores(random.normal(size=(300, 2)) + labels[:, None] * [0.5, 1.0])
+    x = random.normal(size=(300, 2)) + labels[:, None] * [0.5, 1.0]
+    x = CentredScores.fitted(x)(x)
     posterior = Logistic(scale)._fit(x, labels, np.bincount(labels) / 300)
     peer = LogisticRegression(C=scale**2, tol=1e-8)
     peer.fit(np.vstack([x, np.zeros((3, 2))]), np.append(labels, [0, 1, 2]))
