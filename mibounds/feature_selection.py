@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mibounds.data.arrays import unblended
 from mibounds.errors import DataError, ParameterError
 from mibounds.estimators import Estimate, estimate
-from mibounds.pairwise import kind_of, method_for, p_value
+from mibounds.pairwise import kind_of, method_for, options_of, p_value
 from mibounds.statistics import holm
 
 try:
@@ -25,20 +25,6 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise DataError("this takes scikit-learn 1.6 or later: pip install 'mibounds[examples]'") from error
-
-
-OF_ESTIMATE = ("x", "y", "given", "method", "seed", "confidence")
-
-
-def _options(options: Any) -> dict[str, Any]:
-    """The method's parameters, by name. Raises: ParameterError for what is none of these."""
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-        raise ParameterError(f"options must be the method's parameters by name; got {options!r}")
-    if other := [name for name in options if name in OF_ESTIMATE]:
-        raise ParameterError(f"options must be the method's parameters; got {', '.join(map(repr, other))}")
-    return dict(options)
 
 
 class MutualInformationEstimator(BaseEstimator):
@@ -62,7 +48,7 @@ class MutualInformationEstimator(BaseEstimator):
 
     def __init__(
         self,
-        method: str = "ksg",
+        method: str = "auto",
         *,
         seed: int = 0,
         confidence: float = 0.95,
@@ -80,7 +66,7 @@ class MutualInformationEstimator(BaseEstimator):
 
     def estimate(self, X: Any, y: Any) -> Estimate:
         """The `Estimate`, without keeping it."""
-        options = _options(self.options)
+        options = options_of(self.method, self.options)
         return estimate(X, y, method=self.method, seed=self.seed, confidence=self.confidence, **options)
 
 
@@ -136,9 +122,7 @@ class MutualInformationSelector(SelectorMixin, BaseEstimator):
             raise ParameterError(f"k must be an integer, at least 1, or 'significant'; got {self.k!r}")
         if not isinstance(self.alpha, Real) or not 0 < self.alpha < 1:
             raise ParameterError(f"alpha must lie between 0 and 1; got {self.alpha!r}")
-        options = _options(self.options)
-        if options and self.method is None:
-            raise ParameterError("options are a method's; expected method beside them")
+        options = options_of(self.method, self.options)
         X, y = self._checked(X, y)
         found = [self._estimate(column, y, options) for column in X.T]
         self.estimates_ = found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from numbers import Integral
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["discrete", "rounded", "continuous"]
 
+OF_ESTIMATE = ("x", "y", "given", "method", "seed", "confidence")
 MOST_DISCRETE_VALUES = 20
 FEW = 40  # rows: of fewer, parts say little about how an estimate scatters
 FEW_SAID = "the p-value is not to be trusted: only {} pairs"
@@ -83,6 +84,7 @@ def pairwise(
     confidence: float = 0.95,
     workers: int = 1,
     done: Callable[[int], None] = lambda n: None,
+    options: Mapping[str, Any] | None = None,
 ) -> DataFrame:
     """The mutual information of every two columns, once each, in nats.
 
@@ -93,6 +95,7 @@ def pairwise(
         seed, confidence: as of `estimate`.
         workers: pairs worked on at once, in threads.
         done: is called with the number of pairs that are done.
+        options: of the method, such as {"budget": "fast"} of auto.
 
     Returns:
         A row a pair: column_x, column_y, kind_x, kind_y, method, n_samples, estimate_nats, low_nats, high_nats,
@@ -103,7 +106,7 @@ def pairwise(
         for all pairs by Holm's procedure.
 
     Raises: DataError for what is no DataFrame, fewer than two columns, no rows, or two columns of one name;
-        UnknownNameError; ParameterError.
+        UnknownNameError for a method or an option; ParameterError.
 
     Example:
         >>> import pandas as pd
@@ -136,8 +139,9 @@ def pairwise(
         raise ParameterError(
             f"confidence is too near 0 or 1 for an interval to tell p-values; got {confidence}"
         )
+    given = options_of(method, options)
     if method is not None:
-        build(method)
+        build(method, **given)
     columns = {str(name): column for name, column in table.items()}
     kinds = {name: kind_of(column) for name, column in columns.items()}
     pairs = [
@@ -147,15 +151,26 @@ def pairwise(
     def row(pair: _Pair) -> dict[str, Any]:
         both = {"column_x": pair.first, "column_y": pair.second}
         of_kind = {"kind_x": kinds[pair.first], "kind_y": kinds[pair.second], "method": pair.method}
-        return (
-            both
-            | of_kind
-            | _measured(columns[pair.first], columns[pair.second], pair.method, seed, confidence)
-        )
+        sides = columns[pair.first], columns[pair.second]
+        asked = {"method": pair.method, "seed": seed, "confidence": confidence} | given
+        return both | of_kind | _measured(*sides, **asked)
 
     found = pd.DataFrame(_in_order(row, pairs, workers, done))
     found.insert(list(found).index("p_value") + 1, "p_holm", _adjusted(found["p_value"].to_numpy()))
     return found
+
+
+def options_of(method: str | None, options: Any) -> dict[str, Any]:
+    """The method's parameters, by name. Raises: ParameterError for what is none of these, or is beside no method."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise ParameterError(f"options must be the method's parameters by name; got {options!r}")
+    if other := [name for name in options if name in OF_ESTIMATE]:
+        raise ParameterError(f"options must be the method's parameters; got {', '.join(map(repr, other))}")
+    if options and method is None:
+        raise ParameterError("options are a method's; expected method beside them")
+    return dict(options)
 
 
 def p_value(found: Estimate) -> float:
@@ -191,11 +206,11 @@ def square(table: DataFrame, value: str = "estimate_nats") -> DataFrame:
     return matrix
 
 
-def _measured(x: Series, y: Series, method: str, seed: int, confidence: float) -> dict[str, Any]:
+def _measured(x: Series, y: Series, **asked: Any) -> dict[str, Any]:
     from mibounds.estimators import estimate
 
     try:
-        found = estimate(x, y, method=method, seed=seed, confidence=confidence)
+        found = estimate(x, y, **asked)
     except MiboundsError as error:
         numbers = dict.fromkeys(("estimate_nats", "low_nats", "high_nats", "p_value"), math.nan)
         return {"n_samples": len(x)} | numbers | {"warnings": "", "status": f"failed: {error}"}

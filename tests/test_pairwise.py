@@ -122,6 +122,13 @@ def test_columns_that_share_most_are_joined_first_and_drawn_side_by_side():
         ({"confidence": 1e-17}, ParameterError, "confidence is too near 0 or 1"),
         ({"method": 1}, ParameterError, "method must be the name"),
         ({"method": "kgs"}, UnknownNameError, "'ksg'"),
+        ({"options": {"neighbours": 2}}, ParameterError, "expected method beside them"),
+        (
+            {"method": "ksg", "options": {"seed": 2}},
+            ParameterError,
+            "must be the method's parameters; got 'seed'",
+        ),
+        ({"method": "ksg", "options": {"neighbors": 2}}, UnknownNameError, "'neighbours'"),
     ],
 )
 def test_mistakes_are_named(options, error, said):

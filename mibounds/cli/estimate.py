@@ -64,7 +64,7 @@ def estimate(
         click.echo(json.dumps(found.as_dict() | (in_bits if bits else {}), indent=2))
         return
     if bits:
-        click.echo(f"{value:.3f} bits ({found.confidence:.0%} interval {low:.3f} to {high:.3f})")
+        click.echo(f"{value:.3f} bits ({100 * found.confidence:g}% interval {low:.3f} to {high:.3f})")
     click.echo(found)
     for warning in found.warnings:
         say(f"warning: {warning}")

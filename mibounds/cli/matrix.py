@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mibounds.cli.errors import say, say_all
+from mibounds.cli.settings import settings
+from mibounds.cli.two_sides import method_options
 from mibounds.cli.waiting import waiting
 from mibounds.errors import DataError
 
@@ -24,6 +26,13 @@ SHOWN = 10
 @click.option("--columns", default=":", metavar="COLUMNS", help="Of all by default; as for `estimate`.")
 @click.option("--method", help="Of all pairs; by default the one that suits both columns' kinds.")
 @click.option(
+    "--set",
+    "texts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the method, such as budget=fast of auto.",
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), default=Path("mi_matrix"), show_default=True, help="A folder."
 )
 @click.option("--workers", type=int, default=1, show_default=True, help="Pairs worked on at once.")
@@ -35,6 +44,7 @@ def matrix(
     file: Path,
     columns: str,
     method: str | None,
+    texts: tuple[str, ...],
     out: Path,
     workers: int,
     seed: int,
@@ -51,10 +61,19 @@ def matrix(
     from mibounds.data import read_table, select_columns
     from mibounds.pairwise import pairwise
 
+    options = method_options(method, None, texts) if method else settings("--set", texts)
     chosen = select_columns(read_table(file), columns)
     n_pairs = math.comb(chosen.shape[1], 2)
     with waiting(f"{n_pairs} pairs", n_pairs) as done:
-        table = pairwise(chosen, method=method, seed=seed, confidence=confidence, workers=workers, done=done)
+        table = pairwise(
+            chosen,
+            method=method,
+            seed=seed,
+            confidence=confidence,
+            workers=workers,
+            done=done,
+            options=options,
+        )
     failed = table[table["status"] != "ok"]
     if len(failed) == n_pairs:
         first = failed.iloc[0]

@@ -138,7 +138,7 @@ def estimate(
     confidence, seed = require_confidence(confidence), require_seed(seed)
     samples = _samples(estimator, x, y, given)
     result = estimator.estimate(samples, seed, confidence)
-    suspected = suspicions(samples, estimator.far_out_from)
+    suspected = suspicions(samples, estimator.far_out_from, allows_for_order=estimator.allows_for_order)
     return replace(result, warnings=(*samples.warnings, *suspected, *result.warnings))
 
 

@@ -126,6 +126,11 @@ class Read:
         reading = Reading(model, np.arange(len(terms.pointwise)), terms)
         return cls([reading], terms.nats, terms.error, terms.pointwise - terms.pointwise.mean())
 
+    @property
+    def ceiling_nats(self) -> float:
+        """The most that the mean could be, inf if any model has no ceiling."""
+        return float(np.mean([r.terms.ceiling_nats for r in self.readings]))
+
     def less(self, other: Read) -> Read:
         """The difference; what both owe to the same pairs cancels. The error is at least that of paired differences."""
         n, moved = len(self.influence), self.influence - other.influence

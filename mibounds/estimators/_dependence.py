@@ -13,6 +13,12 @@ from mibounds.estimators._ranks import normal_scores
 Array: TypeAlias = NDArray[np.float64]
 
 FALSE_ALARMS = 1e-3
+FOLLOWING = "rows follow each other (each side has a column that is correlated with the row before)"
+
+
+def follow_each_other(x: Array, y: Array) -> bool:
+    """Whether pairs seem to depend on the ones before: both sides do, `n x dim` each."""
+    return all(map(is_autocorrelated, (x, y)))
 
 
 def is_autocorrelated(side: Array) -> bool:

@@ -10,13 +10,15 @@ import numpy as np
 from mibounds.data import Samples
 from mibounds.data.categories import listed
 from mibounds.estimators._boxes import Array
+from mibounds.estimators._dependence import FOLLOWING, follow_each_other
 
 FEW_PAIRS = 20
 QUARTILES_OF_NORMAL = 1.349  # from one to the other, in standard deviations
 
 
-def suspicions(samples: Samples, far_out_from: float) -> Iterator[str]:
-    """Warnings of few pairs, of more columns than pairs, and of columns whose `spread_by_quartiles` is larger."""
+def suspicions(samples: Samples, far_out_from: float, *, allows_for_order: bool) -> Iterator[str]:
+    """Warnings of few pairs, of more columns than pairs, of columns whose `spread_by_quartiles` is larger than
+    `far_out_from`, and of rows that follow each other, unless the method allows for that and says so itself."""
     n, dim = len(samples), samples.x.shape[1] + samples.y.shape[1]
     if n < FEW_PAIRS:
         yield f"only {n} pairs: so few say little, and the interval is not to be trusted"
@@ -24,6 +26,11 @@ def suspicions(samples: Samples, far_out_from: float) -> Iterator[str]:
         yield (
             f"more columns ({dim:,}) than pairs ({n:,}): dependence may go unseen, and what is seen may be chance; "
             "choose columns, or reduce them, by other data"
+        )
+    if not allows_for_order and n > 1 and follow_each_other(samples.x, samples.y):
+        yield (
+            f"{FOLLOWING}: the interval is for independent pairs and too narrow, where auto widens its own (rows that "
+            "were only sorted should be shuffled)"
         )
     if far_out_from < math.inf:
         yield from _of_far_values(samples, far_out_from)

@@ -12,7 +12,7 @@ from mibounds.data import Samples
 from mibounds.errors import ParameterError
 from mibounds.estimators._classes import beside_classes, is_table
 from mibounds.estimators._crosswise import Model, Read, Reading, Refitted, by_model, read_crosswise
-from mibounds.estimators._dependence import inflation, is_autocorrelated
+from mibounds.estimators._dependence import FOLLOWING, follow_each_other, inflation
 from mibounds.estimators._leading import LeadingComponents
 from mibounds.estimators._terms import Array, FromTerms, doubts, normal_interval
 from mibounds.estimators.base import NEGATIVE, Estimate, Estimator
@@ -32,10 +32,7 @@ OF_CLASSES: dict[str, FromTerms] = {
     "logistic": Logistic(discrete="y"),
     "discriminant of own covariances": Discriminant("own", discrete="y"),
 }
-FOLLOWING = (
-    "rows follow each other (each side has a column that is correlated with the row before): the interval was widened "
-    "by block means, and models are chosen less safely"
-)
+WIDENED = f"{FOLLOWING}: the interval was widened by block means, and models are chosen less safely"
 FEW_PAIRS_A_CLASS = 5
 FAR_APART = 4  # standard errors between two halves
 MOST_FOR_LOGISTIC = 30  # classes: with more it costs much, and discriminants read more
@@ -112,6 +109,7 @@ class Auto(Estimator):
     references = ("Chernozhukov et al. 2018", "Breiman et al. 1984")
     conditional = True
     categories = "either"
+    allows_for_order = True
 
     def __post_init__(self) -> None:
         if self.budget not in get_args(Budget):
@@ -126,10 +124,12 @@ class Auto(Estimator):
             return self._of_table(samples, seed, confidence)
         if samples.z is None:
             found = self._read(samples, seed)
+            ceiling = found.ceiling_nats
             warnings = [*_of_models(found.readings)]
         else:
             whole, of_z = (self._read_part(part, seed) for part in samples.chain_rule_parts())
             found = whole.less(of_z)
+            ceiling = whole.ceiling_nats - of_z.nats
             warnings = [*_of_chain_rule(whole, of_z)]
         times, following = _following(samples, found.influence)
         return Estimate(
@@ -138,7 +138,7 @@ class Auto(Estimator):
             method=self.name,
             direction="none",
             validity="as good as the best of its models",
-            ceiling_nats=min(r.terms.ceiling_nats for r in found.readings),
+            ceiling_nats=ceiling,
             saturated=any(r.terms.saturated for r in found.readings),
             folds={"each half": len(samples) // 2},
             confidence=confidence,
@@ -188,9 +188,9 @@ class Auto(Estimator):
 def _following(samples: Samples, influence: Array) -> tuple[float, list[str]]:
     """By how much rows that follow each other widen the interval, and the warning of it."""
     columns = samples.one_hot()
-    if not all(map(is_autocorrelated, (columns.x, columns.y))):
+    if not follow_each_other(columns.x, columns.y):
         return 1.0, []
-    return inflation(influence), [FOLLOWING]
+    return inflation(influence), [WIDENED]
 
 
 def _of_models(readings: Sequence[Reading]) -> Iterator[str]:

@@ -30,7 +30,7 @@ class Estimate:
     """A mutual information in nats, and what to think of it.
 
     Attributes:
-        nats: the estimate, read from samples that trained and selected nothing.
+        nats: the estimate; where something was trained, read from pairs that trained and selected nothing.
         interval: (low, high) at `confidence`, in nats; of what the estimator aims at, see there.
         method: the bound's or the estimator's name.
         direction: "lower", "upper" or "none": on which side of the truth the estimate stands.
@@ -63,7 +63,7 @@ class Estimate:
         given = " given z" if self.conditional else ""
         text = f"{nats} nats ({interval}) by {self.method}{given}, {self._side()}"
         if self.saturated:
-            text += f"\nsaturated: the most that this report fold could show is {self.ceiling_nats:.3f} nats"
+            text += f"\nsaturated: {self._most()}"
         return text
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,6 +75,11 @@ class Estimate:
             "warnings": list(self.warnings),
             "history": {name: [finite_or_none(v) for v in column] for name, column in self.history.items()},
         }
+
+    def _most(self) -> str:
+        if math.isfinite(self.ceiling_nats):
+            return f"the most that this report fold could show is {self.ceiling_nats:.3f} nats"
+        return "some of what was read is about the most that its pairs could show"
 
     def _side(self) -> str:
         if self.direction == "none":
@@ -116,7 +121,7 @@ class Estimator(ABC):
     I(x; y | z); categories, what it takes columns of categories as: "codes" of discrete values, among which repeats
     are no copies, columns of 0 and 1 ("one-hot"), "either" of these by itself, or not at all ("refused"); far_out_from,
     how many times what its quartiles tell a column's standard deviation may be before far values hide the others, which
-    is then warned of.
+    is then warned of; allows_for_order, whether its interval is widened where rows follow each other, and it says so.
     """
 
     name: ClassVar[str]
@@ -124,6 +129,7 @@ class Estimator(ABC):
     conditional: ClassVar[bool] = False
     categories: ClassVar[Literal["refused", "one-hot", "codes", "either"]] = "refused"
     far_out_from: ClassVar[float] = math.inf
+    allows_for_order: ClassVar[bool] = False
 
     def require_counts(self, **least: int) -> None:
         """Raises ParameterError unless each named parameter is a whole number, at least as large."""

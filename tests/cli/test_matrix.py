@@ -38,6 +38,19 @@ def test_the_table_the_figures_and_the_summary(data, mibounds):
     assert (written / "matrix.svg").read_text().count(">near<") == 2, "text stays text"
 
 
+def test_options_reach_the_method_and_are_refused_without_one(data, mibounds):
+    chosen = ("--columns", "x,near", "--json")
+    few, many = (
+        json.loads(mibounds("matrix", data, *chosen, "--method", "ksg", "--set", f"neighbours={k}").out)
+        for k in (1, 20)
+    )
+    assert few[0]["estimate_nats"] != many[0]["estimate_nats"]
+    by_auto = mibounds("matrix", data, *chosen, "--method", "auto", "--set", "budget=fast")
+    assert json.loads(by_auto.out)[0]["method"] == "auto"
+    refused = mibounds("matrix", data, "--set", "neighbours=1")
+    assert refused.code == 2 and "expected method beside them" in refused.err
+
+
 def test_bits_are_shown_and_the_table_stays_in_nats(data, mibounds):
     chosen = ("--columns", "x,near", "--method", "gaussian")
     nats, bits = (mibounds("matrix", data, *chosen, *unit).out.splitlines()[1] for unit in ((), ("--bits",)))

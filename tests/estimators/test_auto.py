@@ -92,6 +92,19 @@ def test_halves_that_disagree_by_more_than_chance_are_said():
     assert not read(1.0, 2.0, models=("ksg", "gaussian_copula"))  # which is said in other words
 
 
+def test_the_most_that_could_be_read_is_that_of_all_models_together(monkeypatch):
+    def read(*halves):
+        found = [
+            Reading("ksg", np.arange(2), Terms(v, np.full(2, v), 0.1, ceiling_nats=c)) for v, c in halves
+        ]
+        monkeypatch.setattr(auto.Auto, "_read", lambda *a: Read.of(found, 2))
+        return auto.Auto().estimate(Samples(np.zeros((2, 1)), np.ones((2, 1))), 0, 0.95)
+
+    assert "could show is 7.000 nats" in str(read((5.5, 6.0), (7.0, 8.0)))
+    assert "saturated: some of what was read" in str(read((5.5, 6.0), (9.0, math.inf)))
+    assert "saturated" not in str(read((4.0, 6.0), (9.0, math.inf)))
+
+
 class Spy(FromTerms):
     """Reads the number of rows that carry a mark, and says so."""
 
@@ -200,6 +213,10 @@ def test_rows_that_follow_each_other_widen_the_interval_and_are_named():
     assert any("rows follow each other" in warning for warning in found.warnings)
     assert not any("rows follow each other" in warning for warning in shuffled.warnings)
     assert np.ptp(found.interval) > 1.5 * np.ptp(shuffled.interval)
+    for method in ("ksg", "gaussian"):  # whose intervals are not widened
+        found, plain = (mibounds.estimate(x[rows], (x + y)[rows], method=method) for rows in (..., order))
+        assert any("is for independent pairs and too narrow" in warning for warning in found.warnings)
+        assert not any("rows follow each other" in warning for warning in plain.warnings)
 
 
 def test_inflation_is_that_of_an_autoregression():
