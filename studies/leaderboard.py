@@ -2,10 +2,10 @@
 
 A row is one estimate of one task at one size. Estimators stand in `ESTIMATORS` under the names that the axis has,
 each with a method of `mibounds.estimate`, its options, and what it is run on: cheap ones at all sizes with ten seeds,
-trained ones at 5,000 pairs with three, slow ones on eight tasks; all on our own tasks at 5,000 pairs with three, on the
-two of a thousand columns with one. A file in the folder `estimators` of MIBOUNDS_PATH
-enters by itself, under its file's name, at all sizes with three seeds; alone: `mibounds run leaderboard --set
-estimator=NAME`. A method that is not there is left out. An estimate that is refused or fails is a row with a status.
+trained ones at 5,000 pairs with three, slow ones on eight tasks. Our own tasks have 5,000 pairs and three seeds, the
+widest one. A file in the folder `estimators` of MIBOUNDS_PATH enters by itself, under its file's name, at all sizes
+with three seeds; alone: `mibounds run leaderboard --set estimator=NAME`. A method that is not there is left out. An
+estimate that is refused or fails is a row with a status.
 """
 
 from __future__ import annotations
