@@ -149,7 +149,12 @@ LEAST_OF_AUTO = 0.85
 
 def least_allowed(n: int) -> float:
     """95% less three binomial errors of n intervals."""
-    return CONFIDENCE - N_ERRORS * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / n)
+    return CONFIDENCE - N_ERRORS * binomial_error(n)
+
+
+def binomial_error(n: int) -> float:
+    """By how much the share of n intervals scatters where each holds with 95%."""
+    return math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / n)
 
 
 def holds_everywhere(rows: pd.DataFrame, column: str) -> Verdict:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import committed
 import measured
 
-from studies.interval_coverage import ESTIMATORS, INDEPENDENT, TASKS, least_allowed, shares
+from studies.interval_coverage import ESTIMATORS, INDEPENDENT, TASKS, binomial_error, least_allowed, shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +31,15 @@ def table(rows: pd.DataFrame, laws: tuple[str, ...], column: str) -> str:
     of_laws = rows[rows["law"].isin(laws) & (rows["control"] == "none") & (rows["status"] == "ok")]
     counted = shares(of_laws, column)
     lines = [
-        [f"`{name}`", f"{n:,}", *(shown(counted, (name, law, n)) for law in laws)]
+        [f"`{name}`", f"{n:,}", *(shown(counted, (name, law, n)) for law in laws), error_of(name)]
         for name in ESTIMATORS
         for n in sorted(of_laws["n_samples"][of_laws["estimator"] == name].unique())
     ]
-    return measured.markdown(["estimator", "pairs", *(f"`{law}`" for law in laws)], lines)
+    return measured.markdown(["estimator", "pairs", *(f"`{law}`" for law in laws), "binomial error"], lines)
+
+
+def error_of(estimator: str) -> str:
+    return f"{binomial_error(ESTIMATORS[estimator].replicates):.1%}"
 
 
 def shown(counted: pd.DataFrame, key: tuple[str, str, int]) -> str:

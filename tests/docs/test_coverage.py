@@ -21,4 +21,4 @@ def test_shares_are_counted_and_marked():
     laws = ("well", "badly", "in part", "not run")
     found = pd.DataFrame([*rows("well", 50, 48), *rows("badly", 50, 30), *rows("in part", 49, 49)])
     (line,) = page.table(found, laws, "holds_truth").splitlines()[2:]
-    assert line == '| `info_nce` | 500 | 96% | <span class="over">60%</span> | - | - |'
+    assert line == '| `info_nce` | 500 | 96% | <span class="over">60%</span> | - | - | 3.1% |'
