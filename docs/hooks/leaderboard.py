@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def leaderboard(what: str, *names: str) -> str:
-    """`state`, a line on how much of the run there is; or a table: `estimators`, `eight`, `tasks ESTIMATOR`, `own`."""
+    """`state`, a line on how much of the run there is; or a table: `estimators`, `eight`, `tasks ESTIMATOR`, `each`,
+    `own`, or `shuffled`, of pairs that share nothing."""
     if what == "state":
         return committed.state("leaderboard")
     table = committed.rows("leaderboard")
@@ -25,7 +26,14 @@ def leaderboard(what: str, *names: str) -> str:
         table = asked_of(table, what)
     if table.empty:
         return "Nothing of it is there yet."
-    shown = {"estimators": by_estimator, "eight": by_estimator, "tasks": by_task, "own": by_own_task}
+    shown = {
+        "estimators": by_estimator,
+        "eight": by_estimator,
+        "tasks": by_task,
+        "each": by_task_and_estimator,
+        "own": by_own_task,
+        "shuffled": of_shuffled,
+    }
     return shown[what](table, *names)
 
 
@@ -33,6 +41,10 @@ def asked_of(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """The rows that a table of the page is made of."""
     if what == "own":
         return alike(table[table["task"].isin(suite.names("extended"))])
+    if what == "shuffled":
+        return table[table["control"] == "shuffled_pairs"]
+    if what == "each":
+        return whole(alike(table))
     return whole(alike(table), EIGHT) if what == "eight" else whole(table)
 
 
@@ -96,6 +108,36 @@ def by_task(table: pd.DataFrame, estimator: str) -> str:
     ]
     head = ["task", "truth (nats)", *(f"off by, {size:,} pairs" for size in sizes)]
     return measured.markdown([*head, f"bias, {sizes[-1]:,}", "intervals with the truth"], lines)
+
+
+def by_task_and_estimator(table: pd.DataFrame) -> str:
+    """How far off each is: a row a task, a column an estimator."""
+    errors = table.pivot_table(index="task", columns="estimator", values="off_nats")
+    names = [name for name in THERE if name in errors]
+    lines = [
+        [f"`{task}`", *(measured.number(errors[name][task]) for name in names)]
+        for task in PUBLISHED
+        if task in errors.index
+    ]
+    return measured.markdown(["task", *(f"`{name}`" for name in names)], lines)
+
+
+def of_shuffled(table: pd.DataFrame) -> str:
+    """How often intervals hold zero where that is the truth, a row an estimator."""
+    holds = (table["low_nats"] <= 0) & (table["high_nats"] >= 0)
+    by = table.assign(holds=holds).groupby("estimator")
+    lines = [
+        [
+            f"`{name}`",
+            f"{of['holds'].mean():.0%} of {len(of)}",
+            measured.number(of["estimate_nats"].mean()),
+            measured.number(of["estimate_nats"].max()),
+        ]
+        for name, of in by
+    ]
+    return measured.markdown(
+        ["estimator", "intervals that hold zero", "mean (nats)", "largest (nats)"], lines
+    )
 
 
 def by_own_task(table: pd.DataFrame) -> str:

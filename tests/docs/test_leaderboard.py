@@ -49,6 +49,24 @@ def test_the_task_that_is_furthest_off_at_the_largest_size_stands_first():
     assert shown[-1] == f"| `{best}` | 1.000 | 0.100 | 0.010 | 0.01 | 100% |"
 
 
+def test_each_estimator_stands_beside_the_others_on_every_task():
+    page = hook("leaderboard")
+    table = pd.DataFrame(
+        [*rows("ksg", 0.25, size=5000), *rows("gaussian", 0.125, size=5000), *rows("mine", 0.5)]
+    )
+    head, _, first, *others = page.by_task_and_estimator(page.whole(page.alike(table))).splitlines()
+    assert head == "| task | `ksg` | `gaussian` |" and len(others) == 39
+    assert first == f"| `{suite.names('published')[0]}` | 0.25 | 0.12 |"
+
+
+def test_of_shuffled_pairs_it_counts_intervals_that_hold_zero():
+    page = hook("leaderboard")
+    held = [{**row, "control": "shuffled_pairs"} for row in rows("ksg", -1.0, n_tasks=3)]
+    missed = [{**row, "control": "shuffled_pairs"} for row in rows("ksg", -0.5, n_tasks=1)]
+    table = page.asked_of(pd.DataFrame([*held, *missed, *rows("ksg", 0.0)]), "shuffled")
+    assert page.of_shuffled(table).splitlines()[2:] == ["| `ksg` | 75% of 8 | 0.12 | 0.50 |"]
+
+
 def test_of_bounds_the_low_end_is_asked_and_sizes_stand_apart():
     page = hook("leaderboard")
     bound = pd.DataFrame(rows("bound", -0.3, size=5000)).assign(direction="lower")
@@ -101,5 +119,5 @@ def test_of_a_run_that_is_not_finished_whole_replicates_count(tmp_path):
 def test_where_nothing_is_measured_each_table_says_so(monkeypatch):
     page, committed = hook("leaderboard"), hook("committed")
     monkeypatch.setattr(committed, "rows", lambda slug: pd.DataFrame())
-    for what in (["estimators"], ["eight"], ["tasks", "auto-fast"], ["own"]):
+    for what in (["estimators"], ["eight"], ["tasks", "auto-fast"], ["each"], ["own"], ["shuffled"]):
         assert page.leaderboard(*what) == "Nothing of it is there yet."

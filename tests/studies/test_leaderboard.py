@@ -46,7 +46,7 @@ def test_estimators_of_a_task_share_its_pairs() -> None:
 
 
 def test_each_estimator_is_run_on_what_its_group_says() -> None:
-    """Cheap: 3 sizes x 10 seeds x 40 tasks. Trained: one size, 3 seeds. Our own tasks: one size, 3 seeds, of two one."""
+    """Cheap: 3 sizes x 10 seeds x 40 tasks. Trained: one size, 3 seeds. Our own tasks: the same, but for two."""
     n_own = 3 * len(suite.names("extended")) - 2 * 2
     found = Counter((cell["estimator"], cell["control"]) for cell in make_grid(STUDY, "full").cells)
     assert found["ksg", "none"] == 3 * 10 * 40 + n_own and found["ksg", "shuffled_pairs"] == 3 * 40
