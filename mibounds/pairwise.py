@@ -139,9 +139,9 @@ def pairwise(
         raise ParameterError(
             f"confidence is too near 0 or 1 for an interval to tell p-values; got {confidence}"
         )
-    given = options_of(method, options)
+    of_method = options_of(method, options)
     if method is not None:
-        build(method, **given)
+        build(method, **of_method)
     columns = {str(name): column for name, column in table.items()}
     kinds = {name: kind_of(column) for name, column in columns.items()}
     pairs = [
@@ -152,7 +152,7 @@ def pairwise(
         both = {"column_x": pair.first, "column_y": pair.second}
         of_kind = {"kind_x": kinds[pair.first], "kind_y": kinds[pair.second], "method": pair.method}
         sides = columns[pair.first], columns[pair.second]
-        asked = {"method": pair.method, "seed": seed, "confidence": confidence} | given
+        asked = {"method": pair.method, "seed": seed, "confidence": confidence} | of_method
         return both | of_kind | _measured(*sides, **asked)
 
     found = pd.DataFrame(_in_order(row, pairs, workers, done))
