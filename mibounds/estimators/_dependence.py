@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mibounds.estimators._ranks import normal_scores
+from mibounds.estimators._ranks import CentredScores
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -24,13 +24,20 @@ def follow_each_other(x: Array, y: Array) -> bool:
 def is_autocorrelated(side: Array) -> bool:
     """Whether any column of `n x dim` follows the row before; by chance in one of 1,000 at most.
 
-    Normal scores' lag-1 correlation has a standard error of 1 / sqrt(n) if rows are independent.
+    A lag-1 correlation has a standard error of 1 / sqrt(n) if rows are independent.
     """
     from scipy.special import ndtri
 
-    scores = normal_scores(side)
-    lagged = np.abs((scores[1:] * scores[:-1]).mean(axis=0)) * math.sqrt(len(scores))
-    return bool(lagged.max() > -ndtri(FALSE_ALARMS / 2 / side.shape[1]))
+    n, dim = side.shape
+    return lag_correlation(side) * math.sqrt(n) > -float(ndtri(FALSE_ALARMS / 2 / dim))
+
+
+def lag_correlation(side: Array) -> float:
+    """The largest of any column of `n x dim` with the row before, either sign; of normal scores, so for any law."""
+    scores = CentredScores.fitted(side)(side)
+    size = (scores**2).mean(axis=0)
+    lagged = np.abs((scores[1:] * scores[:-1]).mean(axis=0))
+    return float((lagged / np.where(size > 0, size, 1.0)).max())
 
 
 def inflation(influence: Array) -> float:

@@ -226,6 +226,13 @@ def test_inflation_is_that_of_an_autoregression():
     assert not any(is_autocorrelated(np.random.default_rng(seed).normal(size=(500, 4))) for seed in range(20))
 
 
+def test_many_rare_labels_in_no_order_are_not_taken_to_follow_each_other():
+    """Scores of values that are mostly equal have a mean, which correlates with itself."""
+    rare = np.random.default_rng(0).random((400_000, 1)) < 0.1
+    assert not is_autocorrelated(rare.astype(float))
+    assert is_autocorrelated(np.sort(rare, axis=0).astype(float))
+
+
 def test_seeds_repeat_exactly_and_budgets_have_names():
     x, y = drawn(AdditiveUniform(0.75), 300, 0)
     first, again, other = (mibounds.estimate(x, y, method="auto", budget="fast", seed=s) for s in (0, 0, 1))

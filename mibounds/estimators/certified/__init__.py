@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mibounds.data import Samples, paired_samples, read_table, select_sides
 from mibounds.errors import ParameterError
 from mibounds.estimators import build
+from mibounds.estimators._dependence import is_autocorrelated, lag_correlation
 from mibounds.estimators._folds import Folds, split
 from mibounds.estimators.base import require_confidence, require_seed
 from mibounds.estimators.certified.candidates import fitted
@@ -30,8 +30,6 @@ ASSUMPTIONS = (
     "the pairs are independent draws of one law",
     "this run was not chosen among others by what it certifies",
 )
-# A sign that is to be seen by chance in one data set of a thousand.
-SUSPICIOUS = 1e-3
 
 
 def certify(
@@ -122,25 +120,10 @@ def _shares(folds: Any) -> tuple[float, ...]:
 
 
 def _order_matters(samples: Samples) -> Iterator[str]:
-    """Whether neighbouring rows resemble each other, which independent ones do not: by ranks, so for any law."""
     columns = np.hstack([samples.x, samples.y])
-    largest = max(abs(_rank_correlation_with_next(column)) for column in columns.T)
-    if largest * math.sqrt(len(samples)) > _two_sided_quantile(SUSPICIOUS / columns.shape[1]):
+    if is_autocorrelated(columns):
         yield (
-            f"rows resemble the rows before them (rank correlation {largest:.2f}), as in a time series: pairs that "
-            "depend on each other void the certificate; thin them, or shuffle them if only their order was sorted"
+            f"rows resemble the rows before them (rank correlation {lag_correlation(columns):.2f}), as in a time "
+            "series: pairs that depend on each other void the certificate; thin them, or shuffle them if only their "
+            "order was sorted"
         )
-
-
-def _rank_correlation_with_next(column: NDArray[np.float64]) -> float:
-    # Equal values share the middle of their ranks.
-    _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - counts / 2)[place]
-    centred = ranks - ranks.mean()
-    return float(centred[1:] @ centred[:-1] / (centred @ centred))
-
-
-def _two_sided_quantile(error: float) -> float:
-    from scipy.special import ndtri
-
-    return float(-ndtri(error / 2))
