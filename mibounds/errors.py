@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+CLOSE = 0.6  # as difflib measures it; at 0.5 "budget" is taken for "bound"
+
 
 class MiboundsError(Exception):
     """Base of all errors raised on purpose; the command line prints it on one line and exits with 2, or as it says."""
@@ -27,8 +29,9 @@ class UnknownNameError(MiboundsError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], remark: str = ""):
         known = sorted(known)
-        nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-        advice = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
+        bare = {one.lstrip("-"): one for one in known}  # dashes would make all options alike
+        nearest = difflib.get_close_matches(str(name).lstrip("-"), bare, n=1, cutoff=CLOSE)
+        advice = f"did you mean {bare[nearest[0]]!r}?" if nearest else f"known: {', '.join(known) or 'none'}"
         super().__init__(f"unknown {kind} {name!r}; {advice}{remark and f'; {remark}'}")
 
 

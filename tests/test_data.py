@@ -169,6 +169,8 @@ def test_copies_of_rows_of_small_integers_are_counted_and_a_table_of_few_values_
         .startswith("100 of 200 pairs")
     )
     assert paired_samples(few[:, 0], few[:, 1]).warnings == ()
+    of_ages, of_scores = random.integers(17, size=(2, 1000))  # whose pairs repeat, if not in 20 pairs each
+    assert paired_samples(of_ages, of_scores).warnings == ()
 
 
 def test_pandas_indexes_that_differ_are_pointed_out():
@@ -321,6 +323,11 @@ def test_arrays_of_another_type_are_named_by_it(tmp_path):
         select_columns(table, "pair")
     with pytest.raises(DataError, match=r"values of the type \|S2 in 'word'"):
         select_columns(table, "word")
+
+
+def test_a_name_that_holds_a_comma_is_a_name():
+    table = Table("t.csv", {"x,1": np.arange(3.0), "x": np.ones(3)})
+    assert list(select_columns(table, "x,1")) == ["x,1"] and list(select_columns(table, "x")) == ["x"]
 
 
 def test_a_column_is_on_one_side():

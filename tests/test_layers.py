@@ -20,6 +20,7 @@ MODELS = LAWS | {"bounds", "critics", "distributions"}
 MAY_IMPORT = {
     "errors": set(),
     "lazy": set(),
+    "options": {"errors"},
     "registry": {"errors"},
     "seeding": {"errors"},
     "numerics": {"errors"},
@@ -39,10 +40,12 @@ MAY_IMPORT = {
     "critics": LAWS
     | {"distributions", "perceptron", "products", "stacked"},  # the optimal critic is a distribution's
     "training": MODELS | {"optimization"},
-    "estimators": MODELS | {"confidence_limits", "data", "optimization", "stacked", "statistics", "training"},
+    "estimators": MODELS
+    | {"confidence_limits", "data", "optimization", "options", "stacked", "statistics", "training"},
     "pairwise": {"data", "errors", "estimators", "statistics"},
     "feature_selection": {"data", "errors", "estimators", "pairwise", "statistics"},
-    "representation": MODELS | {"data", "files", "optimization", "partition", "stacked", "statistics"},
+    "representation": MODELS
+    | {"data", "files", "optimization", "options", "partition", "stacked", "statistics"},
     "study": BASE | {"files", "lazy", "statistics"},
     "plots": {"errors", "statistics", "study"},
     "report": {"errors", "files", "study"},
@@ -53,6 +56,7 @@ MAY_IMPORT = {
 WITHOUT_TORCH = {
     "errors",
     "lazy",
+    "options",
     "registry",
     "seeding",
     "statistics",

@@ -24,7 +24,10 @@ TIMES = N // 4
         (["a", None, "b", "a"] * TIMES, "has no entry in 50 of 200 rows, first in row 1"),
         (["a", "b", 1.5, "a"] * TIMES, "holds float objects, first in row 2"),
         (("a", "b", True, "a") * TIMES, "holds bool objects, first in row 2"),
-        ([["a", 1], ["b", math.nan]] * (N // 2), "x has NaN or infinity in 100 of 200 rows, first in row 1"),
+        (
+            [["a", 1], ["b", math.nan]] * (N // 2),
+            "x, column '1', has NaN or infinity in 100 of 200 rows, first in row 1",
+        ),
         ([["a", 1], ["b", "c"]] * (N // 2), "column '1', holds int objects, first in row 0"),
     ],
 )

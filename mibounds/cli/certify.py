@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mibounds.cli.errors import say
-from mibounds.cli.two_sides import method_options, two_sides
+from mibounds.cli.two_sides import options_given, two_sides
 from mibounds.cli.waiting import waiting
 
 
@@ -39,9 +39,10 @@ def certify(
     It holds with the given confidence under any law, if the rows are independent. FILE and COLUMNS
     are those of `mibounds estimate`.
     """
-    from mibounds.estimators.certified import certify_file
+    from mibounds.estimators.certified import certify_file, training
 
-    options = method_options("variational", critic, texts)
+    options = options_given(critic, texts)
+    training(**options)  # a bad option is refused before the file is read
     with waiting("certifying"):
         found = certify_file(file, x_columns, y_columns, confidence=confidence, seed=seed, **options)
     in_bits = found.nats / math.log(2)

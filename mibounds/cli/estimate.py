@@ -23,7 +23,7 @@ from mibounds.cli.waiting import waiting
     "texts",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the method, such as budget=fast, or of its critic, such as critic.temperature=0.1.",
+    help="An option of the method, such as budget=fast, or of a bound's critic, such as critic.embedding=16.",
 )
 def estimate(
     file: Path,
@@ -42,8 +42,8 @@ def estimate(
 
     FILE ends in .csv, .tsv, .parquet, .npz or .npy. COLUMNS are names, patterns, positions from 0 or
     ranges of them, joined by commas; the name of a 2-d array stands for all its columns. The first line
-    of a .csv or .tsv names the columns; where it holds numbers alone, it is data, and columns are named
-    by their positions.
+    of a .csv or .tsv names the columns; where it holds numbers alone (other than 0, 1, 2, ...), it is
+    data, and columns are named by their positions.
     """
     from mibounds.estimators import estimate_file
     from mibounds.estimators.base import finite_or_none

@@ -65,8 +65,8 @@ def evaluate(
 
 
 def _source(name: str | None, texts: tuple[str, ...]) -> Source | None:
+    from mibounds.options import made
     from mibounds.representation import sources
-    from mibounds.representation.recipe import made
 
     if name is None:
         if texts:

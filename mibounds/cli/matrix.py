@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mibounds.cli.errors import say, say_all
-from mibounds.cli.settings import settings
 from mibounds.cli.two_sides import method_options
 from mibounds.cli.waiting import waiting
-from mibounds.errors import DataError
+from mibounds.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,8 +60,11 @@ def matrix(
     from mibounds.data import read_table, select_columns
     from mibounds.pairwise import pairwise
 
-    options = method_options(method, None, texts) if method else settings("--set", texts)
-    chosen = select_columns(read_table(file), columns)
+    if texts and method is None:
+        raise ParameterError("--set is of a method's options; name it, such as --method auto")
+    options = method_options(method, None, texts) if method else {}
+    source = read_table(file)
+    chosen = select_columns(source, columns)
     n_pairs = math.comb(chosen.shape[1], 2)
     with waiting(f"{n_pairs} pairs", n_pairs) as done:
         table = pairwise(
@@ -86,6 +88,8 @@ def matrix(
     else:
         click.echo("\n".join(_lines(table, bits)))
         click.echo(f"written: {', '.join(map(str, written))}")
+    for warning in source.warnings():
+        say(f"warning: {warning}")
     if len(failed):
         of_each = zip(failed["column_x"], failed["column_y"], failed["status"], strict=True)
         say_all(f"{len(failed)} of {n_pairs} pairs failed", [f"{a}, {b}: {why}" for a, b, why in of_each])

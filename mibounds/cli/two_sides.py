@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mibounds.cli.settings import settings
+from mibounds.errors import ParameterError
 
 CRITIC = "critic."
 
@@ -19,7 +20,7 @@ def two_sides(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--json", "as_json", is_flag=True, help="For machines."),
         click.option("--bits", is_flag=True, help="Say it in bits as well."),
         click.option("--seed", type=int, default=0, show_default=True),
-        click.option("--critic", help="By file name, for what trains one."),
+        click.option("--critic", help="By file name, of a bound such as info_nce."),
         click.option("--y", "y_columns", required=True, metavar="COLUMNS", help="Of y."),
         click.option(
             "--x",
@@ -34,10 +35,8 @@ def two_sides(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def method_options(method: str, critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
-    """The method's options, its critic's under `critic_options`; refused if one is of the wrong kind."""
-    from mibounds.estimators import build
-
+def options_given(critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
+    """What `--set` gave, `--critic`, and under `critic_options` what `--set` gave for the critic."""
     given = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings("--set", texts).items()
@@ -47,5 +46,17 @@ def method_options(method: str, critic: str | None, texts: Sequence[str]) -> dic
         given["critic"] = critic
     if of_critic:
         given["critic_options"] = {name.removeprefix(CRITIC): value for name, value in of_critic.items()}
-    build(method, **given)  # a bad option is refused before the file is read
+    return given
+
+
+def method_options(method: str, critic: str | None, texts: Sequence[str]) -> dict[str, Any]:
+    """`options_given`, of which the method takes all: a bad one is refused before the file is read."""
+    from mibounds.estimators import build, options_of
+
+    given = options_given(critic, texts)
+    if {"critic", "critic_options"} & set(given) - options_of(method):
+        raise ParameterError(
+            f"{method} takes no --critic and no --set critic.NAME; a bound does, such as --method info_nce"
+        )
+    build(method, **given)
     return given

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from numbers import Integral
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mibounds.errors import ShapeError
+from mibounds.errors import ParameterError, ShapeError
 from mibounds.seeding import generator
 from mibounds.stacked import StackedMLP
 
@@ -43,6 +44,20 @@ class Critic(nn.Module):
                 f"got {tuple(x.shape)} and {tuple(y.shape)}"
             )
         return self.scores(x, y)
+
+
+def require_widths(hidden: Any, embedding: Any = 1, fewest: int = 0) -> None:
+    """Raises ParameterError unless `hidden` has the widths of so many layers at least, and `embedding` is one."""
+    if not isinstance(hidden, list | tuple) or len(hidden) < fewest or not all(map(_is_width, hidden)):
+        raise ParameterError(
+            f"hidden must be widths of layers, whole numbers of at least 1, such as (256, 256); got {hidden!r}"
+        )
+    if not _is_width(embedding):
+        raise ParameterError(f"embedding must be a whole number of at least 1; got {embedding!r}")
+
+
+def _is_width(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 class Baseline(nn.Module):

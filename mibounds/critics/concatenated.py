@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mibounds.critics._pairs import pair_scores
-from mibounds.critics.base import Critic
+from mibounds.critics.base import Critic, require_widths
 from mibounds.errors import ParameterError
 from mibounds.stacked import StackedLinear, StackedMLP, parameters_of
 
@@ -26,7 +26,7 @@ class Concatenated(Critic):
         products: "bfloat16" multiplies from hidden layer to hidden layer, forward and backward, in that precision and
             is about twice as fast where a processor knows it; weights, sums and scores stay as they are.
 
-    Raises: ParameterError for other products.
+    Raises: ParameterError for other products, a width that is none, or no hidden layer.
 
     References: Belghazi et al. 2018; Poole et al. 2019, section 4 ("joint critic").
     """
@@ -44,6 +44,7 @@ class Concatenated(Critic):
     ):
         if products not in PRODUCTS:
             raise ParameterError(f"products must be one of {', '.join(PRODUCTS)}; got {products!r}")
+        require_widths(hidden, fewest=1)
         super().__init__(dim_x, dim_y, seeds)
         self.products = products
         joint = StackedLinear(dim_x + dim_y, hidden[0], self._generators)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mibounds.critics.base import Critic
+from mibounds.critics.base import Critic, require_widths
 from mibounds.errors import ParameterError
 from mibounds.stacked import StackedMLP
 
@@ -22,7 +22,7 @@ class Cosine(Critic):
     Args:
         temperature: tau > 0; it has no default, since no value is right for all.
 
-    Raises: ParameterError if the temperature is not positive.
+    Raises: ParameterError if the temperature is not positive, or a width is none.
     """
 
     name = "cosine"
@@ -37,8 +37,9 @@ class Cosine(Critic):
         hidden: Sequence[int] = (256, 256),
         embedding: int = 32,
     ):
-        if not temperature > 0:
-            raise ParameterError(f"temperature must be greater than 0; got {temperature}")
+        if not (isinstance(temperature, int | float) and temperature > 0):
+            raise ParameterError(f"temperature must be greater than 0; got {temperature!r}")
+        require_widths(hidden, embedding)
         super().__init__(dim_x, dim_y, seeds)
         self.temperature = temperature
         self.encode_x = StackedMLP(dim_x, hidden, embedding, self._generators)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mibounds.critics.base import Critic
+from mibounds.critics.base import Critic, require_widths
 from mibounds.stacked import StackedMLP
 
 
 class Separable(Critic):
     """f(x, y) = g(x) . h(y), g and h perceptrons. n encodings a side make all n^2 scores.
+
+    Raises: ParameterError for a width that is none.
 
     References: van den Oord et al. 2018; Poole et al. 2019, section 4 (32-dimensional embedding, 2 x 256 hidden).
 
@@ -32,6 +34,7 @@ class Separable(Critic):
         hidden: Sequence[int] = (256, 256),
         embedding: int = 32,
     ):
+        require_widths(hidden, embedding)
         super().__init__(dim_x, dim_y, seeds)
         self.encode_x = StackedMLP(dim_x, hidden, embedding, self._generators)
         self.encode_y = StackedMLP(dim_y, hidden, embedding, self._generators)

@@ -52,7 +52,7 @@ def codes_of(where: str, entries: NDArray[Any]) -> NDArray[np.float64]:
     if len(missing):
         raise DataError(
             f"{where} has no entry in {len(missing):,} of {len(entries):,} rows, first in row {missing[0]}, from 0; "
-            "remove or fill them"
+            "remove or fill them (in a file of text, NA, None, null and the like are read as no entry)"
         )
     known, codes = np.unique(entries.astype(str), return_inverse=True)
     if len(known) > MOST_CATEGORIES * len(entries):

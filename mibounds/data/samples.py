@@ -113,13 +113,13 @@ def paired_samples(x: Any, y: Any, z: Any = None, *, repeats_expected: bool = Fa
         )
     warnings = _misaligned(given)
     for side, of_side in sides.items():
-        _require_finite(side, of_side.values)
+        _require_finite(side, of_side)
         _require_sums(side, of_side)
         sides[side], dropped = of_side.varying(side)
         warnings += [*of_side.doubts, *dropped]
     kept = {side: of_side.values for side, of_side in sides.items()}
     if not (repeats_expected or all(of_side.is_categorical() for of_side in sides.values())):
-        warnings += _duplicates(np.hstack([*kept.values()]))
+        warnings += _duplicates([*kept.values()])
     of_x, of_y, of_z = (sides[side].categories if side in sides else {} for side in ("x", "y", "z"))
     names = {side: of_side.names for side, of_side in sides.items()}
     return Samples(kept["x"], kept["y"], tuple(warnings), kept.get("z"), of_x, of_y, of_z, names)
@@ -233,11 +233,14 @@ def _is(values: Any, module: str, *names: str) -> bool:
     return loaded is not None and isinstance(values, tuple(getattr(loaded, name) for name in names))
 
 
-def _require_finite(side: str, values: NDArray[np.float64]) -> None:
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+def _require_finite(side: str, of_side: _Side) -> None:
+    is_bad = ~np.isfinite(of_side.values)
+    bad = np.flatnonzero(is_bad.any(axis=1))
     if len(bad):
+        columns = [of_side.names[place] for place in np.flatnonzero(is_bad.any(axis=0))]
+        where = f"{side}, column {listed(columns)}," if len(of_side.names) > 1 else side
         raise DataError(
-            f"{side} has NaN or infinity in {len(bad):,} of {len(values):,} rows, first in row {bad[0]}, from 0; "
+            f"{where} has NaN or infinity in {len(bad):,} of {len(is_bad):,} rows, first in row {bad[0]}, from 0; "
             "remove or fill them"
         )
 
@@ -259,12 +262,13 @@ def _misaligned(given: Mapping[str, Any]) -> list[str]:
     return [f"{_and(list(indexes))} have different pandas indexes; their rows were paired by position"]
 
 
-def _duplicates(rows: NDArray[np.float64]) -> list[str]:
-    n = len(rows)
+def _duplicates(sides: Sequence[NDArray[np.float64]]) -> list[str]:
+    """A warning of pairs that repeat an earlier one, unless each side takes few values, so that they must."""
     # Adding 0.0 turns -0.0 into it, so that equal rows are equal bytes.
-    pairs = np.ascontiguousarray(rows + 0.0)
+    pairs = np.ascontiguousarray(np.hstack(sides) + 0.0)
+    n = len(pairs)
     repeated = n - len(np.unique(pairs.view(np.dtype((np.void, pairs.itemsize * pairs.shape[1])))))
-    if not repeated or takes_each_often(rows):
+    if not repeated or all(map(takes_each_often, sides)):
         return []
     return [
         f"{repeated:,} of {n:,} pairs repeat an earlier one; unless the data are discrete, copies that fall in "

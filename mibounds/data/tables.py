@@ -32,8 +32,8 @@ HEADLESS = "its first line holds numbers alone and was read as data"
 class Table:
     """Named arrays of a file. A 2-d array `left` has the columns `left_0`, `left_1`, ...; a 1-d one is a column.
 
-    Attributes: source, the file's name for messages; arrays by name; remark, what to say beside a column that is not
-    there.
+    Attributes: source, the file's name for messages; arrays by name; remark, what was odd in reading it, which is said
+    beside a column that is not there.
     """
 
     source: str
@@ -49,11 +49,16 @@ class Table:
             for name, column in _columns_of(key, array).items()
         }
 
+    def warnings(self) -> tuple[str, ...]:
+        """What to say beside what is made of it."""
+        return (f"{self.source}: {self.remark}",) if self.remark else ()
+
 
 def read_table(path: str | Path) -> Table:
     """Reads `.csv`, `.tsv`, `.parquet`, `.npz` or `.npy`.
 
-    CSV: the first line names the columns; where it holds numbers alone, they are named "0", "1", ... instead.
+    CSV: the first line names the columns; where it holds numbers alone, other than 0, 1, 2, ..., it is data, and they
+    are named "0", "1", ...
     Parquet: its columns, by pyarrow (extra `parquet`). npz: arrays by key. npy: a 2-d array, whose columns are named
     "0", "1", ...
 
@@ -94,9 +99,9 @@ def select_columns(table: Table, selection: str) -> DataFrame:
     """The columns that `selection` names, `n x dim`, in its order, each once.
 
     Args:
-        selection: terms joined by commas. A term is a column's name, a 2-d array's name (all its columns), a pattern
-            with `*`, `?` or `[...]`, a column's position from 0, or a range of positions `first:end` without the end.
-            A name goes before a position.
+        selection: a column's name, or terms joined by commas. A term is a column's name, a 2-d array's name (all its
+            columns), a pattern with `*`, `?` or `[...]`, a column's position from 0, or a range of positions
+            `first:end` without the end. A name goes before a position.
 
     Raises: UnknownNameError, with the nearest name, if a term matches nothing; ParameterError if positions lie
         outside the table; DataError if the columns differ in length or are dates.
@@ -110,7 +115,8 @@ def select_columns(table: Table, selection: str) -> DataFrame:
 
     columns = table.columns()
     chosen: dict[str, NDArray[Any]] = {}
-    for term in (part.strip() for part in selection.split(",")):
+    terms = [selection] if selection in columns else [part.strip() for part in selection.split(",")]
+    for term in terms:
         chosen |= _matching(table, columns, term)
     lengths = {name: len(column) for name, column in chosen.items()}
     if len(set(lengths.values())) > 1:

@@ -22,6 +22,8 @@ from mibounds.estimators.base import Estimate, Estimator, require_confidence, re
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mibounds.bounds import Bound
+
 __path__ += registry.user_folders("estimators")
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "load",
     "methods",
     "names",
+    "options_of",
     "pointwise",
 ]
 
@@ -63,19 +66,8 @@ def build(method: str, **options: Any) -> Estimator:
         >>> build("smile", clip=1.0, batch_size=64).bound
         SMILE(clip=1.0)
     """
-    from mibounds import bounds
-
-    if not isinstance(method, str):
-        raise ParameterError(f"method must be the name of a bound or an estimator; got {method!r}")
-    if method in names():
-        chosen, bound = load(method), None
-    elif method in bounds.names():
-        bound = bounds.load(method)
-        chosen = load("variational" if bound.trainable else "variational_upper")
-    else:
-        raise UnknownNameError("method", method, methods())
-    own = _parameters(bound) if bound else set()
-    known = (_parameters(chosen) | own) - ({"bound"} if bound else set())
+    chosen, bound = _estimator_and_bound(method)
+    known, own = options_of(method), _parameters(bound) if bound else set()
     flags = _flags(chosen) | (_flags(bound) if bound else set())
     for name in options:
         if name not in known:
@@ -88,6 +80,26 @@ def build(method: str, **options: Any) -> Estimator:
         return chosen(**options)
     except TypeError as error:  # text where a number belongs, or the other way round
         raise ParameterError(f"an option of {method} has a value of the wrong kind: {error}") from error
+
+
+def options_of(method: str) -> set[str]:
+    """The names of what `build` takes beside the method."""
+    chosen, bound = _estimator_and_bound(method)
+    return _parameters(chosen) if bound is None else (_parameters(chosen) | _parameters(bound)) - {"bound"}
+
+
+def _estimator_and_bound(method: str) -> tuple[type[Estimator], type[Bound] | None]:
+    """The estimator's class, and the bound's where the method is one."""
+    from mibounds import bounds
+
+    if not isinstance(method, str):
+        raise ParameterError(f"method must be the name of a bound or an estimator; got {method!r}")
+    if method in names():
+        return load(method), None
+    if method not in bounds.names():
+        raise UnknownNameError("method", method, methods())
+    bound = bounds.load(method)
+    return load("variational" if bound.trainable else "variational_upper"), bound
 
 
 def _parameters(method: type) -> set[str]:
@@ -174,8 +186,10 @@ def estimate_file(
 ) -> Estimate:
     """`estimate` on columns of a file; see `data.read_table` and `data.select_columns` for what both may be."""
     selections = [x_columns, y_columns] + ([] if given_columns is None else [given_columns])
-    x, y, *z = select_sides(read_table(path), *selections)
-    return estimate(x, y, given=z[0] if z else None, **options)
+    table = read_table(path)
+    x, y, *z = select_sides(table, *selections)
+    found = estimate(x, y, given=z[0] if z else None, **options)
+    return replace(found, warnings=(*table.warnings(), *found.warnings))
 
 
 def _samples(estimator: Estimator, x: Any, y: Any, given: Any) -> Samples:

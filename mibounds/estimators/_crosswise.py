@@ -190,7 +190,11 @@ def _fitted(models: Sequence[Model], rows: Halves, seed: int) -> dict[str, list[
         except (DataError, DivergedError) as error:
             refused.append(error)
     if not found:
-        raise DataError(f"no model can be fitted to half of the pairs; the simplest said: {refused[0]}")
+        half = len(rows[0])
+        raise DataError(
+            f"no model can be fitted to half of {2 * half} pairs; expected more pairs, or fewer columns: of {half} "
+            f"pairs the simplest model said: {refused[0]}"
+        )
     return found
 
 

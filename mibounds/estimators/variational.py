@@ -26,6 +26,7 @@ from mibounds.estimators._folds import Folds, equal_blocks, require_shares, spli
 from mibounds.estimators._negatives import Negatives
 from mibounds.estimators._reading import Inputs, mean_value, value_and_interval
 from mibounds.estimators.base import SATURATED_NATS, Estimate, Estimator
+from mibounds.options import made
 from mibounds.seeding import seed_of
 from mibounds.training import BestWeights, Trainer, shuffled_batches
 
@@ -191,11 +192,8 @@ class Variational(Estimator):
 
     def _trainer(self, dim_x: int, dim_y: int, seed: int, device: torch.device) -> Trainer:
         seeds = self._seeds("weights", seed)
-        try:
-            options = {**OPTIONS_HERE.get(self.critic, {}), **self.critic_options}
-            critic = critics.load(self.critic)(dim_x, dim_y, seeds, **options).to(device)
-        except TypeError as error:
-            raise ParameterError(f"critic_options do not fit the critic {self.critic!r}: {error}") from error
+        options = {**OPTIONS_HERE.get(self.critic, {}), **self.critic_options}
+        critic = made("critic", critics.load(self.critic), options, dim_x, dim_y, seeds).to(device)
         return Trainer(critic, self.bound, seeds, learning_rate=self.learning_rate)
 
     def _seeds(self, purpose: str, seed: int) -> list[int]:

@@ -42,7 +42,11 @@ def test_json_is_the_certificate(data, mibounds):
         (("--confidence", "95"), "confidence must lie between 0 and 1"),
         (("--critic", "seperable"), "did you mean 'separable'?"),
         (("--set", "max_step=3"), "did you mean 'max_steps'?"),
-        (("--set", "folds=0.5"), "wrong kind"),
+        (("--set", "folds=0.5"), "folds must be three shares"),
+        (("--set", "budget=fast"), "unknown option of certify 'budget'; known: batch_size, "),
+        (("--set", "bound=nwj"), "the critic is trained on info_nce; got bound = 'nwj'"),
+        (("--set", "critic.embedding=-1"), "embedding must be a whole number of at least 1; got -1"),
+        (("--given", "left"), "unknown option '--given'; known: "),
     ],
 )
 def test_a_mistake_is_one_line(data, mibounds, words, said):

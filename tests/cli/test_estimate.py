@@ -106,6 +106,17 @@ def test_given_a_third_side(data, mibounds):
     assert answer.code == 2 and "a column must be in x or in z, not in both; both hold 'x'" in answer.error
 
 
+def test_a_first_line_that_was_read_as_data_is_said(data, mibounds):
+    rows = np.random.default_rng(0).normal(size=(300, 2)).round(6)
+    Path("years.csv").write_text("2019,2020\n" + "\n".join(f"{a},{b}" for a, b in rows) + "\n")
+    for command in ("estimate", "certify", "matrix"):
+        sides = () if command == "matrix" else ("--x", "0", "--y", "1")
+        method = () if command == "certify" else ("--method", "ksg")
+        quick = ("--set", "max_steps=1") if command == "certify" else ()
+        error = mibounds(command, "years.csv", *sides, *method, *quick).err
+        assert "years.csv: its first line holds numbers alone and was read as data" in error
+
+
 INFO_NCE = ("--method", "info_nce")
 MISTAKES = {
     "no file": (("nowhere.csv",), "there is no file nowhere.csv"),
@@ -134,7 +145,21 @@ MISTAKES = {
         ("--method", "variational", "--set", "bound=club"),
         "choose a bound that is trained",
     ),
-    "no temperature": ((*INFO_NCE, "--critic", "cosine"), "temperature"),
+    "no temperature": (
+        (*INFO_NCE, "--critic", "cosine"),
+        "the critic cosine needs 'temperature', which has no default",
+    ),
+    "a critic of auto": (("--critic", "separable"), "auto takes no --critic and no --set critic.NAME"),
+    "an option of the critic of auto": (("--set", "critic.embedding=8"), "such as --method info_nce"),
+    "an option of another critic": (
+        (*INFO_NCE, "--set", "critic.temperature=0.1"),
+        "unknown option of the critic separable 'temperature'; known: embedding, hidden",
+    ),
+    "no embedding": (
+        (*INFO_NCE, "--set", "critic.embedding=0"),
+        "embedding must be a whole number of at least 1; got 0",
+    ),
+    "one width for layers": ((*INFO_NCE, "--set", "critic.hidden=64"), "such as (256, 256); got 64"),
     "temperature of zero": (
         (*INFO_NCE, "--critic", "cosine", "--set", "critic.temperature=0"),
         "temperature must be greater than 0; got 0",

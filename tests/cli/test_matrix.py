@@ -48,7 +48,7 @@ def test_options_reach_the_method_and_are_refused_without_one(data, mibounds):
     by_auto = mibounds("matrix", data, *chosen, "--method", "auto", "--set", "budget=fast")
     assert json.loads(by_auto.out)[0]["method"] == "auto"
     refused = mibounds("matrix", data, "--set", "neighbours=1")
-    assert refused.code == 2 and "expected method beside them" in refused.err
+    assert refused.code == 2 and "name it, such as --method auto" in refused.err
 
 
 def test_bits_are_shown_and_the_table_stays_in_nats(data, mibounds):

@@ -165,6 +165,7 @@ def test_the_options_of_a_bound_reach_it():
 COMPLEX = X.astype(complex)
 WITH_NAN = np.where(np.arange(1500)[:, None] == 3, np.nan, X)
 INFO_NCE = {"method": "info_nce"}
+COSINE, CONCATENATED = ({**INFO_NCE, "critic": name} for name in ("cosine", "concatenated"))
 BAD_INPUT = [
     (X, Y[:-1], {}, ShapeError, "1500 and 1499"),
     (WITH_NAN, Y, {}, DataError, "1 of 1,500 rows, first in row 3"),
@@ -189,7 +190,11 @@ BAD_INPUT = [
         ParameterError,
         "greater than 0",
     ),
-    (X, Y, {**INFO_NCE, "critic_options": {"hiden": (8,)}}, ParameterError, "hiden"),
+    (X, Y, {**INFO_NCE, "critic_options": {"hiden": (8,)}}, UnknownNameError, "did you mean 'hidden'"),
+    (X, Y, {**INFO_NCE, "critic_options": {"hidden": (8, 0)}}, ParameterError, "got (8, 0)"),
+    (X, Y, {**INFO_NCE, "critic_options": {"embedding": 1.5}}, ParameterError, "got 1.5"),
+    (X, Y, {**COSINE, "critic_options": {"temperature": "hot"}}, ParameterError, "got 'hot'"),
+    (X, Y, {**CONCATENATED, "critic_options": {"hidden": ()}}, ParameterError, "got ()"),
     (X, Y, {"method": "club", "critic": "separable"}, UnknownNameError, "option of club"),
     (X, Y, {"method": "gaussian", "critic": "separable"}, UnknownNameError, "option of gaussian"),
     (X, Y, {"method": "smile", "clip": 0.0}, ParameterError, "clip must be"),

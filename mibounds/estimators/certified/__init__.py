@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mibounds.data import Samples, paired_samples, read_table, select_sides
-from mibounds.errors import ParameterError
-from mibounds.estimators import build
+from mibounds.errors import ParameterError, UnknownNameError
+from mibounds.estimators import build, options_of
 from mibounds.estimators._dependence import is_autocorrelated, lag_correlation
 from mibounds.estimators._folds import Folds, split
 from mibounds.estimators.base import require_confidence, require_seed
@@ -62,12 +63,22 @@ def certify(
         >>> 0.3 < found.nats < 0.51, found.n_held_out
         (True, 800)
     """
-    variational = build("variational", folds=_shares(folds), **options)
-    if not isinstance(variational, Variational) or variational.bound.name != "info_nce":
-        raise ParameterError(f"the critic is trained on info_nce; got bound = {options.get('bound')!r}")
+    variational = training(folds=folds, **options)
     confidence, seed = require_confidence(confidence), require_seed(seed)
     samples = paired_samples(x, y)
     return certified(samples, split(len(samples), variational.folds, seed), variational, seed, confidence)
+
+
+def training(*, folds: Any = FOLDS, **options: Any) -> Variational:
+    """How the critic is trained: as `certify` says, and raises. Nothing is trained yet."""
+    known = options_of("variational") - {"bound"}
+    for name in options:
+        if name not in known | {"bound"}:
+            raise UnknownNameError("option of certify", name, known)
+    found = build("variational", folds=_shares(folds), **options)
+    if not isinstance(found, Variational) or found.bound.name != "info_nce":
+        raise ParameterError(f"the critic is trained on info_nce; got bound = {options.get('bound')!r}")
+    return found
 
 
 def certified(
@@ -97,7 +108,9 @@ def certified(
 
 def certify_file(path: str | Path, x_columns: str, y_columns: str, **options: Any) -> Certificate:
     """`certify` on columns of a file; see `data.read_table` and `data.select_columns` for what both may be."""
-    return certify(*select_sides(read_table(path), x_columns, y_columns), **options)
+    table = read_table(path)
+    found = certify(*select_sides(table, x_columns, y_columns), **options)
+    return replace(found, warnings=(*table.warnings(), *found.warnings))
 
 
 def ceiling_nats(n_held_out: int, error: float) -> float:
