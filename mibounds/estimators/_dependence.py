@@ -13,6 +13,7 @@ from mibounds.estimators._ranks import CentredScores
 Array: TypeAlias = NDArray[np.float64]
 
 FALSE_ALARMS = 1e-3
+LEAST_SIDE_BY_SIDE = 30
 FOLLOWING = "rows follow each other (each side has a column that is correlated with the row before)"
 
 
@@ -33,11 +34,25 @@ def is_autocorrelated(side: Array) -> bool:
 
 
 def lag_correlation(side: Array) -> float:
-    """The largest of any column of `n x dim` with the row before, either sign; of normal scores, so for any law."""
-    scores = CentredScores.fitted(side)(side)
-    size = (scores**2).mean(axis=0)
-    lagged = np.abs((scores[1:] * scores[:-1]).mean(axis=0))
-    return float((lagged / np.where(size > 0, size, 1.0)).max())
+    """The largest of any column of `n x dim` with the row before, either sign; of normal scores, so for any law.
+
+    A column that takes one value nearly throughout says nothing, 0: of its others so few stand side by side by chance
+    that their number is not normal.
+    """
+    columns = [column for column in side.T if _n_side_by_side(column) >= LEAST_SIDE_BY_SIDE]
+    if not columns:
+        return 0.0
+    varied = np.stack(columns, axis=1)
+    scores = CentredScores.fitted(varied)(varied)
+    lagged = (scores[1:] * scores[:-1]).mean(axis=0) / (scores**2).mean(axis=0)
+    return float(np.abs(lagged).max())
+
+
+def _n_side_by_side(column: Array) -> float:
+    """How many rows in random order would, with the next, both not hold the commonest value."""
+    _, times = np.unique(column, return_counts=True)
+    others: int = len(column) - times.max()
+    return others**2 / len(column)
 
 
 def inflation(influence: Array) -> float:

@@ -51,6 +51,10 @@ class Points:
         """The rows of which nothing is known: there are numbers, and no other row has the same categories: `n`."""
         return ~has_company(self._alike_in_all) & (self.n_numbers > 0)
 
+    def pairs_of_each(self) -> float:
+        """How many rows share their categories, on the mean over these."""
+        return len(self) / (int(self._alike_in_all.max()) + 1)
+
     def split(self, n_parts: int) -> list[Integers]:
         """Rows in parts of nearly equal size that share out each group of those alike; in order if all are."""
         parts: list[list[Integers]] = [[] for _ in range(n_parts)]

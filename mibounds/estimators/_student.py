@@ -11,11 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from mibounds.distributions.student_t import StudentT
+from mibounds.errors import DataError
 
 Array: TypeAlias = NDArray[np.float64]
 
 LEAST_DOF = 0.25
 LARGEST_BY_COLUMNS = 100.0  # times the columns: there the law is Gaussian but for 1% of ln r's spread
+# Of correlations, times n^2: ranks that agree nearly throughout make the t density as high as one likes.
+UNRESOLVED = 50.0
+NO_SCALE = (
+    "ranks of the columns agree so closely that a Student copula is not told apart from an exact relation"
+)
 STEPS, TOLERANCE, LOG_DOF_TOLERANCE = 100, 1e-4, 0.02
 
 
@@ -53,7 +59,10 @@ class FittedCopula:
 
     @classmethod
     def fitted(cls, u: Array, dim_x: int) -> FittedCopula:
-        """The likeliest for probabilities `n x (dim_x + dim_y)`: the correlations by EM at each nu, nu by search."""
+        """The likeliest for probabilities `n x (dim_x + dim_y)`: the correlations by EM at each nu, nu by search.
+
+        Raises: DataError where the likelihood has no bound that n ranks would show.
+        """
         from scipy.optimize import minimize_scalar
 
         levels, largest = Levels.of(u), LARGEST_BY_COLUMNS * u.shape[1]
@@ -69,7 +78,10 @@ class FittedCopula:
         limits = math.log(LEAST_DOF), math.log(largest)
         best = minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": LOG_DOF_TOLERANCE})
         dof = float(np.exp(best.x))
-        return cls(dof, _correlation(t_scores(levels, dof), dof, found["correlation"]), dim_x)
+        correlation = _correlation(t_scores(levels, dof), dof, found["correlation"])
+        if np.linalg.eigvalsh(correlation)[0] < UNRESOLVED / len(u) ** 2:
+            raise DataError(NO_SCALE)
+        return cls(dof, correlation, dim_x)
 
     @property
     def law(self) -> StudentT:
@@ -107,7 +119,10 @@ def _correlation(scores: Array, dof: float, start: Array) -> Array:
 def _squared_norms(scores: Array, correlation: Array) -> Array:
     from scipy.linalg import solve_triangular
 
-    factor = np.linalg.cholesky(correlation)
+    try:
+        factor = np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError as error:
+        raise DataError(NO_SCALE) from error
     white: Array = solve_triangular(factor, scores.T, lower=True, check_finite=False)
     return np.einsum("ij,ij->j", white, white)
 

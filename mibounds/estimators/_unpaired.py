@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from mibounds.errors import DataError
 from mibounds.estimators._terms import Array
-from mibounds.estimators.gaussian import bias_if_gaussian, information, whitened
+from mibounds.estimators.gaussian import NEGLIGIBLE, bias_if_gaussian, information, whitened
 
 PAIRS_A_COLUMN = 3  # of fewer, the noise of the fit says more than the columns
 MOST_PAIRS = 20_000  # that are fitted
@@ -28,6 +29,8 @@ def surely_in_excess(x: Array, y: Array, seed: int) -> float:
 
     Args:
         x, y: `n x dim`.
+
+    Raises: DataError if columns of the one side are linear in those of the other.
     """
     random = np.random.default_rng(seed)
     kept = random.permutation(len(x))[:MOST_PAIRS]
@@ -35,6 +38,8 @@ def surely_in_excess(x: Array, y: Array, seed: int) -> float:
     white_x, white_y = (whitened(side[kept])[:, : max(1, n // PAIRS_A_COLUMN // 2)] for side in (x, y))
     rank_x, rank_y = white_x.shape[1], white_y.shape[1]
     correlations = np.linalg.svdvals(white_x.T @ white_y / n)
+    if correlations[0] > 1 - NEGLIGIBLE:
+        raise DataError("a direction of x is one of y, so that a Gaussian's information is infinite")
     nats = information(correlations) - bias_if_gaussian(n, rank_x, rank_y)
     if nats <= 0:
         return 0.0

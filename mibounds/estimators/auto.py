@@ -34,6 +34,7 @@ OF_CLASSES: dict[str, FromTerms] = {
 }
 WIDENED = f"{FOLLOWING}: the interval was widened by block means, and models are chosen less safely"
 FEW_PAIRS_A_CLASS = 5
+PAIRS_FOR_THREE = 50  # of a class
 FAR_APART = 4  # standard errors between two halves
 MOST_FOR_LOGISTIC = 30  # classes: with more it costs much, and discriminants read more
 N_HALVINGS: dict[Budget, int] = {"fast": 1, "standard": 4, "thorough": 16}
@@ -53,7 +54,8 @@ class Auto(Estimator):
       columns that say in which of some clusters a row lies);
     - `leading_components`, where sides that were drawn apart are weighed too high: what neighbours read in the
       principal components of each side that stand out of noise, if these are at most ten: topics, counts, clusters;
-    - `ksg_extrapolated`: nearest neighbours, of any law in few columns, from 128 pairs on;
+    - `ksg_extrapolated`: nearest neighbours, of any law in few columns, from 128 pairs on (three of them; beside
+      classes of fewer than 50 pairs one);
     - a trained critic (not if "fast", nor of fewer than 320 pairs, nor between two single columns, where neighbours see
       as much): what a network adds to a Gaussian's log density ratio, of any law, in many columns and of many pairs. It
       trains on four fifths of a half and stops by the rest, which is what chooses; what is read as InfoNCE comes from
@@ -177,7 +179,9 @@ class Auto(Estimator):
                 for name, method in OF_CLASSES.items()
                 if few or not isinstance(method, Logistic)
             ]
-        models.append(Refitted(ExtrapolatedKSG(), beside or samples))
+        # Of a class with few pairs the third neighbour is far, and what is read too high; the first scatters more.
+        is_small = beside is not None and len(samples) < PAIRS_FOR_THREE * (beside.y.max() + 1)
+        models.append(Refitted(ExtrapolatedKSG(neighbours=1 if is_small else 3), beside or samples))
         if self.budget == "fast" or columns.x.shape[1] == columns.y.shape[1] == 1:
             return models
         from mibounds.estimators._trained_critic import TrainedCritic  # and with it torch
@@ -187,8 +191,7 @@ class Auto(Estimator):
 
 def _following(samples: Samples, influence: Array) -> tuple[float, list[str]]:
     """By how much rows that follow each other widen the interval, and the warning of it."""
-    columns = samples.one_hot()
-    if not follow_each_other(columns.x, columns.y):
+    if not follow_each_other(samples.x, samples.y):
         return 1.0, []
     return inflation(influence), [WIDENED]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from mibounds.data import Samples
 from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores
+from mibounds.estimators._resolution import unresolved
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators._unpaired import surely_in_excess
 from mibounds.estimators.gaussian import Gaussian
@@ -21,7 +23,8 @@ class GaussianCopula(FromTerms):
     the scores see, which may be far too much where columns are bent in each other, or say in which of some clusters a
     row lies, as those of an embedding do: pairs that are left out then read less than of Gaussian columns, or sides
     that were drawn apart are weighed higher, and a warning says so. Scores use each column's ranks alone, equal values
-    share their mean rank.
+    share their mean rank. Where columns agree so closely that n ranks do not tell how closely, it reads too little; it
+    then says so, and is called saturated.
 
     Value, bias and interval are those of `gaussian`; what is exact there under a Gaussian law is close to it here.
 
@@ -44,4 +47,11 @@ class GaussianCopula(FromTerms):
     def terms(self, samples: Samples, seed: int) -> Terms:
         x, y = normal_scores(samples.x), normal_scores(samples.y)
         found = Gaussian().terms(Samples(x, y), seed)
-        return replace(found, lost=surely_lost(x, y), excess=surely_in_excess(x, y, seed))
+        close = unresolved(x, y, found.nats)
+        return replace(
+            found,
+            ceiling_nats=found.nats if close else math.inf,
+            warnings=close,
+            lost=surely_lost(x, y),
+            excess=surely_in_excess(x, y, seed),
+        )

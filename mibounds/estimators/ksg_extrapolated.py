@@ -18,6 +18,8 @@ from mibounds.estimators._ranks import normal_scores, places
 from mibounds.estimators._terms import Array, FromTerms, Terms
 from mibounds.seeding import seed_of
 
+MOST_ALONE = 0.5
+FEW_OF_EACH = 5
 N_PARTS, N_CUTS = 8, 3  # 21 degrees of freedom for the scatter
 N_QUANTILES = 101
 MATERIAL_NATS = 0.05
@@ -50,8 +52,9 @@ class ExtrapolatedKSG(FromTerms):
     pairs can show. A gain that may be chance is shrunk by James and Stein's factor, 1 - error^2 / gain^2, at least 0.
 
     The standard error has two parts. Chance: I_n and the gain scatter together as those of disjoint eighths of the
-    pairs, cut three times, as 1/n of variance, and the shrunk sum is taken over that scatter. Doubt: half of what was
-    added, so that the 95% interval reaches from I_n to twice the addition.
+    pairs, cut three times, as 1/n of variance, and the shrunk sum is taken over that scatter; beside categories I_n
+    scatters at least as the mean of its terms, and is not carried on where most pairs of an eighth are alone. Doubt:
+    half of what was added, so that the 95% interval reaches from I_n to twice the addition.
 
     Args:
         neighbours: k of KSG.
@@ -98,7 +101,10 @@ class ExtrapolatedKSG(FromTerms):
         nats, ceiling = float(pointwise.mean()), float(digamma(n) - digamma(self.neighbours))
         most = min(ceiling, _most_nats(samples))
         scatter = _covariance([self._of_parts(points[order]) for order in orders])
-        error = math.sqrt(scatter[1, 1])
+        # Parts with few pairs of each category read little, and scatter as little.
+        if samples.has_categories():
+            scatter[0, 0] = max(scatter[0, 0], pointwise.var() / n)
+        error = math.sqrt(scatter[1, 1]) if _are_told(points) else math.inf
         times = 1 / math.expm1(2 * max(nearer, math.log(2) / points.n_numbers))  # d, at most the columns
 
         def limit(read: Array, gained: Array) -> Array:
@@ -112,7 +118,7 @@ class ExtrapolatedKSG(FromTerms):
             chance=_chance(limit, nats, gain, scatter),
             doubt=(carried - nats) / 2,
             ceiling_nats=ceiling,
-            warnings=(*warn_of_alone(points), *_warnings(nats, carried - nats)),
+            warnings=(*warn_of_alone(points), *_of_few(points), *_warnings(nats, carried - nats)),
         )
 
     def _of_parts(self, points: Points) -> Array:
@@ -135,6 +141,11 @@ class ExtrapolatedKSG(FromTerms):
             return Doubled(pointwise, 0.0, math.inf)
         gain = pointwise[np.concatenate(told)].mean() - np.mean([half.mean() for half in of_halves])
         return Doubled(pointwise, float(gain), float(np.concatenate(nearer).mean()))
+
+
+def _are_told(points: Points) -> bool:
+    """Whether most rows of parts have company there: else how the gain scatters is not seen."""
+    return float(np.mean([points[rows].alone().mean() for rows in points.split(N_PARTS)])) < MOST_ALONE
 
 
 def _most_nats(samples: Samples) -> float:
@@ -165,6 +176,15 @@ def _chance(limit: Callable[[Array, Array], Array], nats: float, gain: float, sc
     moved = math.sqrt(of_gain) * ndtri((np.arange(N_QUANTILES) + 0.5) / N_QUANTILES)
     varied = limit(nats + slope * moved, gain + moved)
     return math.sqrt(max(0.0, of_nats - slope * shared) + varied.var())
+
+
+def _of_few(points: Points) -> list[str]:
+    of_each = points.pairs_of_each()
+    if of_each >= FEW_OF_EACH:
+        return []
+    return [
+        f"categories have {of_each:.1f} pairs each on the mean; of so few neighbours read too little: join some"
+    ]
 
 
 def _warnings(nats: float, added: float) -> list[str]:

@@ -13,6 +13,7 @@ from mibounds.data.categories import listed, takes_each_often
 from mibounds.errors import DataError
 from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores, places, probabilities
+from mibounds.estimators._resolution import unresolved
 from mibounds.estimators._student import FittedCopula
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators._unpaired import surely_in_excess
@@ -33,7 +34,8 @@ class StudentCopula(FromTerms):
     more a t law's correlations scatter. The interval is normal, from the spread of ln r over pairs: that of the mean of
     ln r, which maximum likelihood cannot scatter more than if the copula is Student's.
 
-    Raises: DataError if there are no more than dim_x + dim_y + 1 samples, or if columns are linear in each other.
+    Raises: DataError if there are no more than dim_x + dim_y + 1 samples, if columns are linear in each other, or so
+        nearly that a likelihood without bound takes them to be.
 
     References: Demarta and McNeil 2005, International Statistical Review 73, 111-129; Arellano-Valle, Contreras-Reyes
         and Genton 2013, Scandinavian Journal of Statistics 40, 42-62 (entropy).
@@ -72,7 +74,16 @@ class StudentCopula(FromTerms):
         nats, chance = copula.law.mutual_information - bias, math.sqrt(variance)
         sides = scores[:, :dim_x], scores[:, dim_x:]
         lost, excess = surely_lost(*sides), surely_in_excess(*sides, seed)
-        return Terms(nats, pointwise, chance, warnings=(*_of_ties(samples),), lost=lost, excess=excess)
+        close = unresolved(*sides, nats)
+        return Terms(
+            nats,
+            pointwise,
+            chance,
+            ceiling_nats=nats if close else math.inf,
+            warnings=(*_of_ties(samples), *close),
+            lost=lost,
+            excess=excess,
+        )
 
 
 def _of_ties(samples: Samples) -> Iterator[str]:

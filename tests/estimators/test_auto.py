@@ -370,3 +370,40 @@ def test_categories_alone_are_counted_and_beside_numbers_are_columns(hurried):
     assert alone == mibounds.estimate(text, text[::-1], method="discrete") and alone.method == "discrete"
     beside = mibounds.estimate(text, codes + random.normal(scale=0.1, size=600))
     assert beside.method == "auto" and beside.nats == pytest.approx(math.log(3), abs=0.25)
+
+
+@pytest.mark.parametrize(("n", "dim", "noise"), [(200, 1, 1e-3), (400, 1, 1e-3), (1000, 3, 1e-2)])
+def test_sides_that_nearly_agree_read_no_more_than_there_is_and_are_called_saturated(n, dim, noise):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(n, dim))
+    found = mibounds.estimate(x, x + noise * random.normal(size=(n, dim)), budget="fast")
+    assert found.nats < dim * math.log1p(noise**-2) / 2 and found.saturated
+    assert any("do not tell how closely" in said or "ceiling" in said for said in found.warnings)
+
+
+def test_sides_that_share_columns_are_read_up_to_the_ceiling():
+    random = np.random.default_rng(0)
+    columns = random.normal(size=(500, 2)) @ random.normal(size=(2, 20)) + 0.5 * random.normal(size=(500, 20))
+    assert mibounds.estimate(columns[:, :14], columns[:, 6:], budget="fast").saturated
+
+
+def test_of_small_classes_the_nearest_neighbour_is_read_which_is_not_too_high():
+    off = []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        centres, label = 3 * random.normal(size=50), random.integers(50, size=1000)
+        x = centres[label] + random.normal(size=1000)
+        densities = np.exp(-((x[:, None] - centres) ** 2) / 2)
+        truth = np.log(densities[np.arange(1000), label] / densities.mean(axis=1)).mean()
+        found = mibounds.estimate(x, [f"label {k}" for k in label], budget="fast")
+        off.append(found.nats - truth)
+    assert abs(np.mean(off)) < 0.045
+
+
+def test_many_rare_labels_are_not_taken_to_follow_each_other():
+    for seed in range(3):
+        x, y = np.random.default_rng(seed).integers(200, size=(2, 2000))
+        found = mibounds.estimate([f"a{v}" for v in x], [f"b{v}" for v in y], budget="fast")
+        assert not any("follow each other" in said for said in found.warnings)
+    flags = (np.random.default_rng(0).random((2000, 100)) < 0.005).astype(float)
+    assert not is_autocorrelated(flags)

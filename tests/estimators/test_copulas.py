@@ -10,11 +10,14 @@ import torch
 from scipy import stats
 
 import mibounds
+from mibounds.data import Samples
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.distributions.student_t import StudentT
 from mibounds.errors import DataError
 from mibounds.estimators._ranks import normal_scores, probabilities
 from mibounds.estimators._student import FittedCopula
+from mibounds.estimators.gaussian_copula import GaussianCopula
+from mibounds.estimators.student_copula import StudentCopula
 
 REPEATS = 40
 COPULAS = ("gaussian_copula", "student_copula")
@@ -106,3 +109,22 @@ def test_too_few_samples_and_columns_that_determine_each_other_are_refused(metho
     x = random.normal(size=(100, 1))
     with pytest.raises(DataError, match="linear function"):
         mibounds.estimate(x, x**3, method=method)
+
+
+def test_what_ranks_do_not_resolve_is_said():
+    x, noise = np.random.default_rng(0).normal(size=(2, 200, 1))
+    near, truth = Samples(x, x + 0.01 * noise), 4.6
+    found = GaussianCopula().estimate(near, seed=0, confidence=0.95)
+    assert found.nats < truth - 0.2 and found.saturated
+    assert any("that ranks of 200 pairs do not tell how closely" in said for said in found.warnings)
+    plain = GaussianCopula().estimate(Samples(x, x + 0.1 * noise), seed=0, confidence=0.95)
+    assert not plain.saturated and not plain.warnings
+    one_of_many = Samples(np.hstack([x, noise]), np.hstack([x + 0.01 * noise, noise + x]))
+    assert GaussianCopula().terms(one_of_many, 0).saturated
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3])
+def test_columns_that_nearly_determine_each_other_have_no_student_copula(noise):
+    x, other = np.random.default_rng(0).normal(size=(2, 200, 1))
+    with pytest.raises(DataError, match="not told apart from an exact relation"):
+        StudentCopula().terms(Samples(x, x + noise * other), 0)

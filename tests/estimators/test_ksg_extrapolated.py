@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mibounds
+from mibounds.data import Samples
 from mibounds.distributions.gaussian import Gaussian
 from mibounds.errors import DataError, ParameterError
+from mibounds.estimators.ksg_extrapolated import ExtrapolatedKSG
 
 
 def normals(n: int, dim: int, nats: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,3 +95,22 @@ def test_what_it_cannot_take_is_refused():
         mibounds.estimate(x[:40], y[:40], method="ksg_extrapolated")
     with pytest.raises(ParameterError, match="neighbours must be a whole number, at least 1; got 0"):
         mibounds.estimate(x, y, method="ksg_extrapolated", neighbours=0)
+
+
+def labelled(n_labels: int, n: int, seed: int) -> Samples:
+    """One column of unit variance around a centre for each label, the centres 3 apart by standard deviation."""
+    random = np.random.default_rng(seed)
+    label = random.integers(n_labels, size=n)
+    column = 3 * random.normal(size=n_labels)[label] + random.normal(size=n)
+    return Samples(column[:, None], label[:, None].astype(float), categories_y={0: "label"})
+
+
+def test_of_few_pairs_of_a_category_the_error_is_no_less_than_of_a_mean_and_nothing_is_carried_on():
+    found = [ExtrapolatedKSG(neighbours=1).terms(labelled(200, 500, seed), 0) for seed in range(8)]
+    for terms in found:
+        assert terms.chance > 0.999 * terms.pointwise.std() / math.sqrt(500) and terms.doubt == 0
+        assert any(
+            "pairs each on the mean; of so few neighbours read too little" in w for w in terms.warnings
+        )
+    enough = ExtrapolatedKSG().terms(labelled(10, 500, 0), 0)
+    assert not any("pairs each on the mean" in said for said in enough.warnings)
