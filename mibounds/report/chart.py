@@ -23,6 +23,7 @@ SHAPES = (
 )  # 7 and 8: 56 pairs
 GREY = "#555f68"
 CONFIDENCE = 0.95
+MOST_COLOURS = 30  # that are told apart at first sight
 MOST_VALUES = {"i": 1000, "u": 1000, "f": 64}  # of a number that tells rows apart, by its kind
 
 
@@ -93,7 +94,7 @@ def _choices(table: pd.DataFrame, axes: list[str]) -> dict[str, Any]:
     varying = sorted((key for key in keys if table[key].nunique() > 1), key=lambda key: -table[key].nunique())
     numeric = [key for key in varying if table[key].dtype.kind in "iuf"]
     x = (numeric or varying or keys or [""])[0]
-    others = [key for key in varying if key != x]
+    others = sorted((key for key in varying if key != x), key=lambda key: table[key].nunique() > MOST_COLOURS)
     return {
         "keys": keys,
         "x": x,
@@ -151,6 +152,14 @@ def _config() -> dict[str, Any]:
             "tickColor": "#9aa5b1",
             "labelLimit": 140,
         },
-        "legend": {**text, "orient": "top", "symbolOpacity": 1, "columns": 6, "labelLimit": 180},
+        # All symbols, however many a reader asks for.
+        "legend": {
+            **text,
+            "orient": "top",
+            "symbolOpacity": 1,
+            "symbolLimit": 0,
+            "columns": 6,
+            "labelLimit": 180,
+        },
         "header": {**text, "labelFontWeight": 500},
     }

@@ -74,6 +74,15 @@ def test_keys_tell_every_row_from_every_other(committed, small):
             assert choice["y"] not in ("seconds", "status", "replicate")
 
 
+def test_colours_are_few_where_there_is_a_choice(committed):
+    for result in committed:
+        for name, choice in chart.choices(result).items():
+            table = result.tables[name]
+            other = [table[key].nunique() for key in choice["keys"] if key != choice["x"]]
+            if any(1 < n <= 30 for n in other):
+                assert table[choice["colour"]].nunique() <= 30, (result.slug, name)
+
+
 def test_quantiles_are_students():
     found = chart.quantiles(30)
     assert found[0] == pytest.approx(12.7062, abs=1e-4) and found[8] == pytest.approx(2.26216, abs=1e-5)
