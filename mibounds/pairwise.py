@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mibounds.data.categories import repeated
+from mibounds.data.categories import has_steps, repeated
 from mibounds.errors import DataError, MiboundsError, ParameterError
 from mibounds.statistics import holm
 
@@ -37,20 +37,24 @@ ROUNDED = 0.01  # of the rows repeat a value: ties that ksg would be misled by
 def kind_of(column: Series) -> Kind:
     """What a column holds: text, truth values, or at most 20 numbers, each five times on the mean, is "discrete".
 
-    Other numbers are "rounded" where more than 1% of the rows repeat an earlier value, else "continuous".
+    Other numbers are "rounded" where more than 1% of the rows repeat an earlier value, or most gaps between values are
+    alike, as between ranks; else "continuous".
 
     Example:
         >>> import pandas as pd
-        >>> kind_of(pd.Series([0, 1] * 10)), kind_of(pd.Series(np.arange(200) // 3)), kind_of(pd.Series(np.arange(200)))
+        >>> kind_of(pd.Series([0, 1] * 10)), kind_of(pd.Series(np.arange(200))), kind_of(pd.Series(np.arange(200)**0.5))
         ('discrete', 'rounded', 'continuous')
     """
     if column.dtype.kind not in "iuf":
         return "discrete"
     with np.errstate(over="ignore"):  # what a float cannot hold is refused with its row
-        n_values = len(np.unique(column.to_numpy(dtype=np.float64, na_value=np.nan)))
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = values[np.isfinite(values)]
+    n_values = len(np.unique(values))
     if n_values <= min(MOST_DISCRETE_VALUES, len(column) / 5):
         return "discrete"
-    return "rounded" if len(column) - n_values > ROUNDED * len(column) else "continuous"
+    repeats = len(column) - n_values > ROUNDED * len(column)
+    return "rounded" if repeats or has_steps(values) else "continuous"
 
 
 def method_for(first: Kind, second: Kind) -> str:
@@ -176,7 +180,7 @@ def options_of(method: str | None, options: Any) -> dict[str, Any]:
 def p_value(found: Estimate) -> float:
     """One-sided, of no information: by the estimate over the standard error that its interval tells.
 
-    NaN where it tells none, since it is infinite, or at a confidence that is nearly 0 or 1.
+    NaN where it tells none, since it is infinite or empty, or at a confidence that is nearly 0 or 1.
     """
     from scipy.special import ndtr
 
@@ -185,7 +189,9 @@ def p_value(found: Estimate) -> float:
     if not (0 < in_errors < math.inf and math.isfinite(high - low)):
         return math.nan
     error = (high - low) / 2 / in_errors
-    return float(ndtr(-found.nats / error)) if error > 0 else float(found.nats <= 0)
+    if error > 0:
+        return float(ndtr(-found.nats / error))
+    return 1.0 if found.nats <= 0 else math.nan
 
 
 def half_width(confidence: float) -> float:

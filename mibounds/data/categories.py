@@ -73,6 +73,19 @@ def takes_each_often(values: NDArray[np.float64], often: int = PAIRS_A_CLASS) ->
     return len(np.unique(values, axis=0)) * often <= len(values)
 
 
+def has_steps(column: NDArray[np.float64]) -> bool:
+    """Whether most gaps between values are as large as another, as of ranks, counts and rounded numbers.
+
+    >>> has_steps(np.array([3.0, 1.0, 2.0, 4.0])), has_steps(np.array([3.0, 1.0, 2.5, 4.8]))
+    (True, False)
+    """
+    gaps = np.diff(np.unique(column))
+    if len(gaps) < 2:
+        return False
+    _, times = np.unique(np.round(gaps / gaps.min(), 6), return_counts=True)
+    return bool(times[times > 1].sum() > len(gaps) / 2)
+
+
 def one_hot(values: NDArray[np.float64], categories: Collection[int]) -> NDArray[np.float64]:
     """`n x dim` with codes in some columns -> the columns of numbers, then one of 0 and 1 for each category."""
     numbers = [c for c in range(values.shape[1]) if c not in categories]

@@ -84,9 +84,11 @@ def _divided(samples: Samples, side: str) -> tuple[Labels, Array, Mapping[int, s
 
 
 def _side(samples: Samples) -> str:
-    """That which is categories, else that with fewer different rows."""
+    """That which is categories, else that with fewer different rows, else with the lower entropy."""
+    from scipy.stats import entropy
+
     whole = [side for side in samples.categorical_sides() if side != "z"]
     if len(whole) == 1:
         return whole[0]
-    n_x, n_y = (len(np.unique(side, axis=0)) for side in (samples.x, samples.y))
-    return "x" if n_x < n_y else "y"
+    of_x, of_y = (np.unique(side, axis=0, return_counts=True)[1] for side in (samples.x, samples.y))
+    return "x" if (len(of_x), entropy(of_x)) < (len(of_y), entropy(of_y)) else "y"

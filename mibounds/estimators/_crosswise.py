@@ -144,10 +144,13 @@ def _as_it_is(terms: Terms) -> Terms:
     return terms
 
 
-def read_crosswise(models: Sequence[Model], n: int, seed: int) -> list[Reading]:
+def read_crosswise(
+    models: Sequence[Model], n: int, seed: int, named: Sequence[str] = ("", "")
+) -> list[Reading]:
     """Both halves of a random halving of n pairs, each read by the model that the other chose; the simplest first.
 
-    Of an odd number of pairs one is left out.
+    Of an odd number of pairs one is left out. Models that are `named` for both halves read them unchosen, if they can
+    be fitted.
 
     Raises: DataError if no model can be fitted.
     """
@@ -155,8 +158,10 @@ def read_crosswise(models: Sequence[Model], n: int, seed: int) -> list[Reading]:
     rows = order[:half], order[half : 2 * half]
     found = _fitted(models, rows, seed)
     readings = []
-    for chooses, reads in ((0, 1), (1, 0)):
-        name = list(found)[survivor([crossed[chooses] for crossed in found.values()])]
+    for chooses, name in enumerate(named):
+        reads = 1 - chooses
+        if name not in found:
+            name = list(found)[survivor([crossed[chooses] for crossed in found.values()])]
         readings.append(Reading(name, rows[reads], found[name][chooses].read()))
     return readings
 

@@ -76,7 +76,8 @@ class Auto(Estimator):
     up to 30 classes, and `discriminant` with covariances of each class's own; numbers of which each comes in 5 to 20
     pairs are read by both kinds. Other categories are columns of 0 and 1 for all but neighbours.
 
-    Given z, the chain rule is read, I(x, z; y) - I(z; y), both on the same halves, or whole where they are tables.
+    Given z, the chain rule is read, I(x, z; y) - I(z; y), both on the same halves, z alone by the model that x and z
+    chose, so that what it errs by cancels; or whole where they are tables.
 
     The interval is normal, around the mean of the readings, with the models' errors, of which halves share the doubt
     and not the chance; where models differ, the spread of what they read is added. If rows follow each other (see the
@@ -129,7 +130,9 @@ class Auto(Estimator):
             ceiling = found.ceiling_nats
             warnings = [*_of_models(found.readings)]
         else:
-            whole, of_z = (self._read_part(part, seed) for part in samples.chain_rule_parts())
+            of_both, of_one = samples.chain_rule_parts()
+            whole = self._read_part(of_both, seed)
+            of_z = self._read_part(of_one, seed, whole)
             found = whole.less(of_z)
             ceiling = whole.ceiling_nats - of_z.nats
             warnings = [*_of_chain_rule(whole, of_z)]
@@ -155,17 +158,26 @@ class Auto(Estimator):
         widened = replace(terms, chance=times * terms.chance, warnings=(*terms.warnings, *following))
         return table.of_terms(widened, samples, confidence)
 
-    def _read_part(self, part: Samples, seed: int) -> Read:
+    def _read_part(self, part: Samples, seed: int, like: Read | None = None) -> Read:
         """Of the chain rule's two; a table is read whole."""
         if is_table(part):
             return Read.of_all(Discrete.name, Discrete().terms(part, seed))
-        return self._read(part, seed)
+        return self._read(part, seed, like)
 
-    def _read(self, samples: Samples, seed: int) -> Read:
-        """By all halvings, which are the same for the same seed and number of pairs."""
+    def _read(self, samples: Samples, seed: int, like: Read | None = None) -> Read:
+        """By all halvings, which are the same for the same seed and number of pairs; by the models of another reading
+        of these, so that what models err by cancels in the difference."""
         models, n = self._models(samples, seed), len(samples)
-        seeds = [seed_of("auto", k, seed) for k in range(N_HALVINGS[self.budget])]
-        return Read.of([reading for own in seeds for reading in read_crosswise(models, n, own)], n)
+        halvings = range(N_HALVINGS[self.budget])
+        names = [reading.model for reading in like.readings] if like else []
+        readings = [
+            reading
+            for k in halvings
+            for reading in read_crosswise(
+                models, n, seed_of("auto", k, seed), names[2 * k : 2 * k + 2] or ("", "")
+            )
+        ]
+        return Read.of(readings, n)
 
     def _models(self, samples: Samples, seed: int) -> list[Model]:
         columns, beside, models = samples.one_hot(), beside_classes(samples), list[Model]()

@@ -65,6 +65,10 @@ class Ross(Estimator):
         classes, spread = self._sides(samples, seed)
         kept = has_company(classes)
         classes, spread, n = classes[kept], [points[kept] for points in spread], int(kept.sum())
+        if n and (classes == classes[0]).all():
+            raise DataError(
+                "one class alone has more than one member, so that nothing is told between classes"
+            )
         require_two_parts(n, self.neighbours)
         nats = float(self._terms(classes, spread).mean())
         # One spread tells how parts scatter: a little more than means over several do.

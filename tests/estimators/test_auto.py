@@ -407,3 +407,11 @@ def test_many_rare_labels_are_not_taken_to_follow_each_other():
         assert not any("follow each other" in said for said in found.warnings)
     flags = (np.random.default_rng(0).random((2000, 100)) < 0.005).astype(float)
     assert not is_autocorrelated(flags)
+
+
+def test_given_z_both_parts_are_read_by_one_model_so_that_what_it_errs_by_cancels():
+    read = []
+    for seed in range(8):
+        z, of_x, of_y = np.random.default_rng(seed).normal(size=(3, 500))
+        read.append(mibounds.estimate(z + 0.1 * of_x, z + 0.1 * of_y, given=z, budget="fast").nats)
+    assert abs(np.mean(read)) < 0.03

@@ -143,13 +143,34 @@ def test_given_a_label_that_both_depend_on_nothing_is_left():
 
 
 def test_spreading_can_be_undone_and_leaves_single_values_alone():
-    column = np.array([0.0, 0.0, 1.0, 4.0, 4.0, 4.0, -3.0])
+    column = np.array([0.0, 0.0, 1.0, 4.5, 4.5, 4.5, -3.2])
     source = np.random.default_rng(0)
     for _ in range(20):
         (moved,) = spread(column[:, None], source).T
         nearest = np.unique(column)[np.abs(moved[:, None] - np.unique(column)).argmin(axis=1)]
         assert np.array_equal(nearest, column)
-        assert moved[2] == 1.0 and moved[6] == -3.0 and len(np.unique(moved)) == 7
+        assert moved[2] == 1.0 and moved[6] == -3.2 and len(np.unique(moved)) == 7
+
+
+def test_all_values_of_a_column_with_steps_are_spread_within_half_a_step():
+    column, source = np.random.default_rng(0).permutation(100) / 10, np.random.default_rng(0)
+    (moved,) = spread(column[:, None], source).T
+    assert (moved != column).all() and np.abs(moved - column).max() <= 0.05 + 1e-9
+
+
+def test_independent_ranks_share_nothing():
+    ranks = [np.random.default_rng(seed) for seed in range(20)]
+    read = [value(*(r.permutation(300)[:, None].astype(float) for _ in "xy")) for r in ranks]
+    assert abs(np.mean(read)) < 0.02
+
+
+def test_labels_in_z_are_shared_by_neighbours():
+    random = np.random.default_rng(0)
+    label = random.integers(10, size=1000)
+    x, y = 3 * label + random.normal(size=(2, 1000))
+    found = mibounds.estimate(x, y, given=label, method="mixed")
+    text = mibounds.estimate(x, y, given=[f"label {k}" for k in label], method="mixed")
+    assert found.nats == pytest.approx(text.nats, abs=1e-12) and abs(found.nats) < 0.03
 
 
 def test_spreads_are_as_many_as_asked_and_one_where_nothing_repeats():

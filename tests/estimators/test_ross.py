@@ -115,3 +115,17 @@ def test_what_it_cannot_take_is_refused():
         value(x, label, given=x**2)
     with pytest.raises(ParameterError, match="discrete must be auto, x or y"):
         value(x, label, discrete="z")
+
+
+def test_one_class_with_company_tells_nothing():
+    flag = np.arange(400) == 7
+    with pytest.raises(DataError, match="one class alone has more than one member"):
+        mibounds.estimate(np.random.default_rng(0).normal(size=400).round(2), flag, method="ross")
+
+
+def test_the_side_of_lower_entropy_has_the_classes_where_both_have_as_many_values():
+    random = np.random.default_rng(0)
+    few = random.integers(10, size=300)
+    lower = np.minimum(few, random.integers(10, size=300))
+    both = [mibounds.estimate(*sides, method="ross").nats for sides in ((few, lower), (lower, few))]
+    assert both[0] == both[1]
