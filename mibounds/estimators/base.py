@@ -120,8 +120,9 @@ class Estimator(ABC):
     Facts: name, its file's name; references; conditional, whether it takes samples with a z and then estimates
     I(x; y | z); categories, what it takes columns of categories as: "codes" of discrete values, among which repeats
     are no copies, columns of 0 and 1 ("one-hot"), "either" of these by itself, or not at all ("refused"); far_out_from,
-    how many times what its quartiles tell a column's standard deviation may be before far values hide the others, which
-    is then warned of; allows_for_order, whether its interval is widened where rows follow each other, and it says so.
+    how many times what its shortest half tells a column's standard deviation may be before far values hide the others,
+    which is then warned of; allows_for_order, whether its interval is widened where rows follow each other, and it
+    says so.
     """
 
     name: ClassVar[str]

@@ -16,7 +16,7 @@ from benchmarks._hostile_inputs import all_inputs, pairs
 from mibounds.data import paired_samples
 from mibounds.errors import DataError, MiboundsError
 from mibounds.estimators import estimate
-from mibounds.estimators._suspicions import spread_by_quartiles
+from mibounds.estimators._suspicions import spread_by_half
 from mibounds.pairwise import pairwise
 
 INPUTS = all_inputs()
@@ -113,9 +113,12 @@ def test_plain_normals_are_not_doubted():
 def test_how_far_out_values_are():
     source = np.random.default_rng(0)
     columns = np.stack([source.normal(size=10_000), np.exp(source.normal(size=10_000))], axis=1)
-    assert spread_by_quartiles(columns) == pytest.approx([1.0, 2.0], rel=0.15)
-    assert spread_by_quartiles(1e-310 * columns[:, :1]) == pytest.approx([1.0], rel=0.15)
-    assert spread_by_quartiles(np.eye(9)[:, :1]).tolist() == [0.0], "a flag tells nothing"
+    assert spread_by_half(columns) == pytest.approx([1.0, 3.1], rel=0.15)
+    assert spread_by_half(1e-310 * columns[:, :1]) == pytest.approx([1.0], rel=0.15)
+    assert spread_by_half(np.eye(9)[:, :1]).tolist() == [0.0], "a flag tells nothing"
+    is_missing = source.random((10_000, 1)) < 0.3
+    assert spread_by_half(np.where(is_missing, -999.0, columns[:, :1])) > 300
+    assert spread_by_half(np.where(is_missing, 0.0, columns[:, 1:])) < 4
 
 
 def test_numbers_whose_sums_overflow_are_refused_with_what_to_do():
