@@ -39,7 +39,7 @@ class KSG(Estimator):
     algorithm 2 too little: 0.89 and -0.65 nats of 1,000 pairs of independent normals rounded to a decimal. Copies of
     pairs make both read too much: 0.98 and 1.44 nats of 0.22 where each of 500 pairs stands twice. `mixed` takes such
     columns. A discrete x beside a continuous y suits algorithm 1; algorithm 2 then reads 1/k less. A warning names
-    the share of pairs concerned where it passes 1%.
+    the share of pairs concerned where it passes 1%. Where most rows are equal, time grows with their number squared.
 
     Given z, algorithm 1 is psi(k) - < psi(n_xz + 1) + psi(n_yz + 1) - psi(n_z + 1) >, of points nearer by x and z, y
     and z, and z (Frenzel and Pompe 2007).
