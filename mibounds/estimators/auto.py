@@ -168,15 +168,11 @@ class Auto(Estimator):
         """By all halvings, which are the same for the same seed and number of pairs; by the models of another reading
         of these, so that what models err by cancels in the difference."""
         models, n = self._models(samples, seed), len(samples)
-        halvings = range(N_HALVINGS[self.budget])
         names = [reading.model for reading in like.readings] if like else []
-        readings = [
-            reading
-            for k in halvings
-            for reading in read_crosswise(
-                models, n, seed_of("auto", k, seed), names[2 * k : 2 * k + 2] or ("", "")
-            )
-        ]
+        readings: list[Reading] = []
+        for k in range(N_HALVINGS[self.budget]):
+            named = (*names[2 * k : 2 * k + 2], "", "")[:2]  # a table has one reading
+            readings += read_crosswise(models, n, seed_of("auto", k, seed), named)
         return Read.of(readings, n)
 
     def _models(self, samples: Samples, seed: int) -> list[Model]:
