@@ -21,7 +21,7 @@ def state(slug: str) -> str:
 
 @cache
 def rows(slug: str) -> pd.DataFrame:
-    """None, if it is not."""
+    """Of its table; none if it is not there."""
     import pandas as pd
 
     return pd.DataFrame() if claims.run_of(slug) is None else pd.read_csv(RESULTS / slug / "table.csv")

@@ -156,7 +156,14 @@ def read_crosswise(
     """
     half, order = n // 2, np.random.default_rng(seed).permutation(n)
     rows = order[:half], order[half : 2 * half]
-    found = _fitted(models, rows, seed)
+    found, _ = _fitted([model for model in models if model.name in named], rows, seed)
+    if not {*named} <= {*found}:
+        found, refused = _fitted(models, rows, seed)
+        if not found:
+            raise DataError(
+                f"no model can be fitted to half of {2 * half} pairs; expected more pairs, or fewer columns: of {half} "
+                f"pairs the simplest model said: {refused[0]}"
+            )
     readings = []
     for chooses, name in enumerate(named):
         reads = 1 - chooses
@@ -185,8 +192,10 @@ def survivor(models: Sequence[Crossed]) -> int:
     return place
 
 
-def _fitted(models: Sequence[Model], rows: Halves, seed: int) -> dict[str, list[Crossed]]:
-    """Those models that can be fitted to both halves, by name."""
+def _fitted(
+    models: Sequence[Model], rows: Halves, seed: int
+) -> tuple[dict[str, list[Crossed]], list[MiboundsError]]:
+    """Those models that can be fitted to both halves, by name, and why others cannot."""
     found: dict[str, list[Crossed]] = {}
     refused: list[MiboundsError] = []
     for model in models:
@@ -194,13 +203,7 @@ def _fitted(models: Sequence[Model], rows: Halves, seed: int) -> dict[str, list[
             found[model.name] = model.both_ways(rows, seed)
         except (DataError, DivergedError) as error:
             refused.append(error)
-    if not found:
-        half = len(rows[0])
-        raise DataError(
-            f"no model can be fitted to half of {2 * half} pairs; expected more pairs, or fewer columns: of {half} "
-            f"pairs the simplest model said: {refused[0]}"
-        )
-    return found
+    return found, refused
 
 
 def _error(readings: Sequence[Reading]) -> float:

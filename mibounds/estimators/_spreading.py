@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mibounds.data.categories import has_steps
-from mibounds.estimators._boxes import Array
+from mibounds.estimators._boxes import Array, Integers
+from mibounds.estimators._classes import Flags
 from mibounds.estimators._neighbours import on_grid
 from mibounds.seeding import seed_of
 
@@ -19,7 +20,8 @@ from mibounds.seeding import seed_of
 def spreads(sides: Sequence[Array], times: int, seed: int) -> Iterator[tuple[Array, ...]]:
     """`sides` with their values spread, on a grid, so many times; once if none is."""
     source = np.random.default_rng(seed_of("spread", seed))
-    any_spread = any(_repeats(column) or has_steps(column) for side in sides for column in side.T)
+    columns = (column for side in sides for column in side.T)
+    any_spread = any(_are_spread(*np.unique(column, return_counts=True)).any() for column in columns)
     for _ in range(times if any_spread else 1):
         yield on_grid(*(spread(side, source) for side in sides))
 
@@ -35,7 +37,7 @@ def spread(side: Array, source: np.random.Generator) -> Array:
 
 def _spread(column: Array, source: np.random.Generator) -> Array:
     values, place, times = np.unique(column, return_inverse=True, return_counts=True)
-    is_spread = times > (0 if has_steps(column) else 1)
+    is_spread = _are_spread(values, times)
     if not is_spread.any():
         return column
     half = np.diff(values) / 2
@@ -45,5 +47,6 @@ def _spread(column: Array, source: np.random.Generator) -> Array:
     return np.where(is_spread[place], moved, column)
 
 
-def _repeats(column: Array) -> bool:
-    return len(np.unique(column)) < len(column)
+def _are_spread(values: Array, times: Integers) -> Flags:
+    """Which of a column's distinct values are, of which each stands there so many times."""
+    return np.ones(len(values), np.bool_) if has_steps(values) else times > 1

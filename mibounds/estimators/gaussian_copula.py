@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from mibounds.data import Samples
 from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores
-from mibounds.estimators._resolution import unresolved
+from mibounds.estimators._resolution import as_resolved
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators._unpaired import surely_in_excess
 from mibounds.estimators.gaussian import Gaussian
@@ -47,11 +46,5 @@ class GaussianCopula(FromTerms):
     def terms(self, samples: Samples, seed: int) -> Terms:
         x, y = normal_scores(samples.x), normal_scores(samples.y)
         found = Gaussian().terms(Samples(x, y), seed)
-        close = unresolved(x, y, found.nats)
-        return replace(
-            found,
-            ceiling_nats=found.nats if close else math.inf,
-            warnings=close,
-            lost=surely_lost(x, y),
-            excess=surely_in_excess(x, y, seed),
-        )
+        found = replace(found, lost=surely_lost(x, y), excess=surely_in_excess(x, y, seed))
+        return as_resolved(found, x, y)

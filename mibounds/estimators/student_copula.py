@@ -13,7 +13,7 @@ from mibounds.data.categories import listed, takes_each_often
 from mibounds.errors import DataError
 from mibounds.estimators._left_out import surely_lost
 from mibounds.estimators._ranks import normal_scores, places, probabilities
-from mibounds.estimators._resolution import unresolved
+from mibounds.estimators._resolution import as_resolved
 from mibounds.estimators._student import FittedCopula
 from mibounds.estimators._terms import FromTerms, Terms
 from mibounds.estimators._unpaired import surely_in_excess
@@ -74,16 +74,8 @@ class StudentCopula(FromTerms):
         nats, chance = copula.law.mutual_information - bias, math.sqrt(variance)
         sides = scores[:, :dim_x], scores[:, dim_x:]
         lost, excess = surely_lost(*sides), surely_in_excess(*sides, seed)
-        close = unresolved(*sides, nats)
-        return Terms(
-            nats,
-            pointwise,
-            chance,
-            ceiling_nats=nats if close else math.inf,
-            warnings=(*_of_ties(samples), *close),
-            lost=lost,
-            excess=excess,
-        )
+        found = Terms(nats, pointwise, chance, warnings=(*_of_ties(samples),), lost=lost, excess=excess)
+        return as_resolved(found, *sides)
 
 
 def _of_ties(samples: Samples) -> Iterator[str]:
